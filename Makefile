@@ -1,0 +1,60 @@
+# EduPulse: `make demo` sets everything up and runs the whole job; `make test` sets everything up and proves it.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+export PYTHONWARNINGS ?= ignore
+
+.PHONY: help demo test lab dashboard soak sync lint notebooks clean setup browser
+
+help:  ## what can be made here
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.ready  ## a virtual environment with everything, pinned
+
+# torch goes first and pinned: asked for by a range it brings gigabytes of CUDA packages.
+$(VENV)/.ready: constraints.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or say make PYTHON=/path/to/python"; exit 1; }
+	@echo "Setting up $(VENV): about two minutes, once."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep -E '^torch==' constraints.txt)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup  ## a synthetic district from raw records to an explained caseload
+	$(BIN)/edupulse demo --out data/demo
+
+lab: setup  ## JupyterLab on the notebooks
+	$(BIN)/jupyter lab nbs/index.ipynb
+
+dashboard: setup  ## the counselor's pages (not built yet: says where this week's report is)
+	@echo "The dashboards are not built yet. This week's caseload is a report:"; \
+	  ls -t data/demo/runs/score/*/score.html 2>/dev/null | head -n 1 | grep . || echo "  none yet: run \`make demo\`"; exit 1
+
+test: setup browser sync lint notebooks  ## everything that must hold, about ten minutes on two cores
+	$(BIN)/python -m pytest tests -m "not soak" -n 2 --dist loadfile
+
+sync: setup  ## the package is what the notebooks export, and nothing else
+	$(BIN)/python tests/check_sync.py
+
+lint: setup  ## one style, no unused names
+	$(BIN)/ruff check nbs reports tests sql
+	$(BIN)/ruff format --check nbs reports tests sql
+
+notebooks: setup  ## every notebook runs, in nbdev's kernel and in a plain one, with the outputs it stores
+	$(BIN)/nbdev-test --n_workers 2 --do_print
+	$(BIN)/python -m pytest --nbval nbs -n 2 --dist loadfile -p no:cacheprovider
+
+soak: setup browser  ## the long sweeps
+	$(BIN)/python -m pytest tests -m soak
+
+# Pages are tested in a real browser. Where it cannot be installed, those tests say so and are skipped.
+browser:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -y -qq chromium fonts-dejavu >/dev/null; } \
+	  || echo "chromium is not here and cannot be installed by this user: the page tests will be skipped (apt-get install chromium)"
+
+clean:  ## remove the environment, the demo's state and everything built
+	rm -rf $(VENV) data/demo build dist _proc .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
