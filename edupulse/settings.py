@@ -84,7 +84,9 @@ def load_settings(
         if "home" in entries:
             entries["home"] = (file.parent / entries["home"]).resolve()
     environment = Settings.model_config["env_prefix"]
-    entries = {name: value for name, value in entries.items() if not os.environ.get(environment + name.upper())}
+    entries = {
+        name: value for name, value in entries.items() if not os.environ.get(environment + name.upper())
+    }
     try:
         return Settings(**{**entries, **overrides})
     except ValidationError as error:
