@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['POLICIES', 'CUTS', 'NEVER_DAYS', 'RELATIONS', 'END_OF_TIME', 'LabelPolicy', 'find_policy', 'check_cuts', 'bound',
-           'label_values', 'build_labels', 'left_within', 'count_labels']
+           'label_values', 'build_labels', 'left_within', 'settled_within', 'count_labels']
 
 # %% ../nbs/34_labels.ipynb #de6598a4
 from dataclasses import dataclass
@@ -129,6 +129,19 @@ def left_within(
     stayed = labels["days"] > horizon_days
     stayed |= labels["last_attended"].isna() & (labels["days"] >= horizon_days)
     return left.astype("boolean").mask(~left & ~stayed)
+
+# %% ../nbs/34_labels.ipynb #829b550d
+def settled_within(
+    labels: pd.DataFrame,  # as from `build_labels`
+    horizon_days: int,  # days from as_of; the last one counts
+) -> pd.Series:  # nullable boolean, not known in every week that is not settled
+    "`left_within`, in settled weeks only: the answers that may be trained on, or judged by."
+    answers = left_within(labels, horizon_days)
+    censored = labels["last_attended"].isna() & (labels["days"] < NEVER_DAYS)
+    seen_until = (labels["as_of"] + pd.to_timedelta(labels["days"].where(censored), unit="D")).max()
+    over = labels["as_of"] + pd.Timedelta(days=horizon_days) <= seen_until
+    everybody = answers.notna().groupby([labels["school_year"], labels["as_of"]]).transform("all")
+    return answers.where(over | everybody)
 
 # %% ../nbs/34_labels.ipynb #759c69eb
 def count_labels(
