@@ -1,0 +1,106 @@
+"""Fixtures that several test files share: a store of either kind, each test its own.
+
+`store` runs a test once on SQLite and once on PostgreSQL; `empty_store` is the same before any migration. A machine on
+which no PostgreSQL can be started skips those runs and says why; with EDUPULSE_TEST_DATABASES=postgresql or =sqlite only
+one kind runs, and with EDUPULSE_REQUIRE_POSTGRESQL=1 a missing server is a failure.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from databases import postgresql_database, postgresql_server  # noqa: E402
+
+KINDS = tuple(os.environ.get("EDUPULSE_TEST_DATABASES", "sqlite,postgresql").split(","))
+
+
+@pytest.fixture(scope="session")
+def postgresql(request):
+    """The URL of a PostgreSQL server that lives as long as the test session."""
+    server = postgresql_server()
+    try:
+        url = server.__enter__()
+    except Exception as error:
+        if os.environ.get("EDUPULSE_REQUIRE_POSTGRESQL"):
+            raise
+        request.config.issue_config_time_warning(
+            pytest.PytestWarning(f"NOT TESTED ON POSTGRESQL: {error}"), stacklevel=1
+        )
+        pytest.skip(f"NOT TESTED ON POSTGRESQL: {error}")
+    request.addfinalizer(lambda: server.__exit__(None, None, None))
+    return url
+
+
+@pytest.fixture(params=KINDS)
+def store_url(request, tmp_path):
+    """The URL of an empty database of either kind, for one test."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'store.db'}"
+        return
+    with postgresql_database(request.getfixturevalue("postgresql")) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_store(store_url):
+    """An open store without tables."""
+    from edupulse.store.engine import connect
+
+    engine = connect(store_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory):
+    """A migrated SQLite file to copy from: a copy takes a hundredth of the time of a migration."""
+    from edupulse.store.engine import connect
+    from edupulse.store.migrate import migrate
+
+    file = tmp_path_factory.mktemp("template") / "store.db"
+    engine = connect(f"sqlite:///{file}")
+    migrate(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql):
+    """The name of a migrated PostgreSQL database to copy from."""
+    from sqlalchemy.engine import make_url
+
+    from edupulse.store.engine import connect
+    from edupulse.store.migrate import migrate
+
+    with postgresql_database(postgresql) as url:
+        engine = connect(url)
+        migrate(engine)
+        engine.dispose()
+        yield make_url(url).database
+
+
+@pytest.fixture(params=KINDS)
+def store(request, tmp_path):
+    """A migrated store of either kind, for one test."""
+    from edupulse.store.engine import connect
+
+    if request.param == "sqlite":
+        file = tmp_path / "store.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), file)
+        engine = connect(f"sqlite:///{file}")
+        yield engine
+        engine.dispose()
+        return
+    template = request.getfixturevalue("migrated_postgresql")
+    with postgresql_database(request.getfixturevalue("postgresql"), template) as url:
+        engine = connect(url)
+        yield engine
+        engine.dispose()
