@@ -1,0 +1,135 @@
+"The contract that scripts rely on: exit 0, 1 with one line, 2 for usage; results alone on standard output."
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+DOOR = [sys.executable, "-c", "from edupulse.faces.cli import main; main()"]
+
+
+@pytest.fixture
+def edupulse(tmp_path):
+    "A function that runs a command in a home of its own, as a scheduler would."
+    environment = {**os.environ, "EDUPULSE_HOME": str(tmp_path / "home"), "EDUPULSE_DATABASE_URL": ""}
+
+    def run(*words, **more):
+        return subprocess.run(
+            [*DOOR, *map(str, words)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**environment, **more},
+            timeout=120,
+        )
+
+    return run
+
+
+def one_line(text):
+    "The one line a person gets; anything more is a failure."
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert len(lines) == 1, text
+    assert lines[0].startswith("edupulse: ")
+    return lines[0]
+
+
+def test_help_is_quick_and_names_every_command(edupulse):
+    started = time.perf_counter()
+    done = edupulse("--help")
+    assert time.perf_counter() - started < 1.5  # about a quarter of a second on a quiet machine
+    for command in ("init", "ingest", "features", "run", "synth", "demo", "doctor", "bench"):
+        assert f"  {command} " in done.stdout
+    assert done.returncode == 0
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from edupulse.faces.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'mlflow', 'pandas', 'duckdb', 'papermill', 'lightning', 'sqlalchemy'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("no-such-command",),
+        ("ingest", "spreadsheet", "folder"),
+        ("ingest", "csv"),
+        ("run",),
+        ("run", "train", "-p", "members"),
+        ("run", "train", "-p", "members=1", "-p", "members=2"),
+        ("synth", "folder", "--students", "many"),
+        ("bench", "patience"),
+        ("features", "--as-off", "2024-01-01"),
+    ],
+)
+def test_usage_is_2(edupulse, words):
+    done = edupulse(*words)
+    assert done.returncode == 2 and done.stdout == "" and "Traceback" not in done.stderr
+    assert "Usage: " in done.stderr
+
+
+def test_init_makes_the_store_and_makes_it_again(edupulse, tmp_path):
+    assert edupulse("init").returncode == 0
+    assert (tmp_path / "home" / "edupulse.db").is_file()
+    assert edupulse("init").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (("run", "trian"), "there is no report 'trian'"),
+        (("ingest", "csv", "nowhere"), "nowhere"),
+        (("ingest", "edfi", "nowhere"), "edfi"),
+        (("ingest", "oneroster", "nowhere"), "oneroster"),
+        (("features", "--as-of", "2024-02-30"), "2024-02-30"),
+    ],
+)
+def test_the_inputs_fault_is_1_and_one_line(edupulse, words, said):
+    edupulse("init")
+    done = edupulse(*words)
+    assert done.returncode == 1 and done.stdout == ""
+    assert said in one_line(done.stderr)
+
+
+def test_a_misspelt_setting_is_one_line(edupulse, tmp_path):
+    (tmp_path / "settings.ini").write_text("[edupulse]\nmeeting_per_week = 5\n")
+    done = edupulse("init")
+    assert done.returncode == 1 and "meeting_per_week" in one_line(done.stderr)
+
+
+def test_a_password_is_never_repeated(edupulse):
+    url = "postgresql+psycopg://someone:s3cret@localhost:1/nowhere"
+    done = edupulse("init", EDUPULSE_DATABASE_URL=url)
+    assert done.returncode == 1 and "s3cret" not in done.stdout + one_line(done.stderr)
+
+
+def test_a_surprise_is_kept_in_a_file_and_named_in_one_line(edupulse, tmp_path):
+    code = (
+        "import edupulse.faces.doctor as doctor\n"
+        "def broken(settings=None): return {'Ada': 1}['Lovelace']\n"
+        "doctor.examine = broken\n"
+        "from edupulse.faces.cli import main; main(['doctor'])"
+    )
+    environment = {**os.environ, "EDUPULSE_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path
+    )
+    assert done.returncode == 1 and "KeyError" in one_line(done.stderr)
+    (kept,) = (tmp_path / "home" / "logs").glob("error-*.txt")
+    assert str(kept) in done.stderr and "cli.py" in kept.read_text() and "Lovelace" not in kept.read_text()
+
+
+def test_json_is_one_object_and_nothing_else(edupulse):
+    edupulse("init")
+    done = edupulse("doctor", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["well"]
+    assert done.stdout.count("\n") == 1

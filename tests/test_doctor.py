@@ -1,0 +1,76 @@
+"The doctor finds what is wrong where least works, and changes nothing."
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edupulse.faces.doctor import CHECKS, ask, examine, package_troubles
+from edupulse.settings import Settings
+from edupulse.store.engine import connect
+from edupulse.store.migrate import migrate
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Settings(home=tmp_path / "home", database_url="")
+
+
+def state_of(diagnosis):
+    return {check.name: check.state for check in diagnosis.checks}
+
+
+def test_a_bare_machine_is_described_and_left_alone(home):
+    found = examine(home)
+    assert [check.name for check in found.checks] == list(CHECKS)
+    assert state_of(found)["store"] == "fail" and not found.well
+    assert all(check.mend for check in found.checks if check.state != "ok"), (
+        "every finding says what mends it"
+    )
+    assert not home.home.exists()
+
+
+def test_a_store_of_every_age_is_told_apart(home):
+    home.home.mkdir()
+    engine = connect(home.url)
+    assert ask("store", home).mend == "edupulse init"
+    migrate(engine)
+    assert ask("store", home).state == "ok"
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update alembic_version set version_num = '9999'")
+    assert "newer" in ask("store", home).found
+
+
+def test_a_file_that_is_no_database_is_a_finding(home):
+    home.home.mkdir()
+    Path(home.home / "edupulse.db").write_bytes(b"not a database" * 100)
+    assert ask("store", home).state == "fail"
+
+
+def test_a_snapshot_older_than_the_store_is_said(home):
+    from edupulse.store.snapshot import refresh
+
+    home.home.mkdir()
+    engine = connect(home.url)
+    migrate(engine)
+    refresh(engine, home.folder("snapshot"), progress=False)
+    assert ask("snapshot", home).state == "ok"
+    with engine.begin() as connection:
+        connection.exec_driver_sql("insert into schools (school_id, name) values ('S1', 'First')")
+    assert ask("snapshot", home).state == "warn"
+
+
+def test_a_package_too_old_is_named_with_what_is_wanted():
+    assert package_troubles(["typer>=999"])[0].endswith("(wants >=999)")
+
+
+def test_the_command_says_so_with_its_exit_status(tmp_path):
+    run = [sys.executable, "-c", "from edupulse.faces.cli import main; main()", "doctor", "--json"]
+    environment = {"EDUPULSE_HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 1 and json.loads(done.stdout)["well"] is False
+    environment["EDUPULSE_N_SIZE"] = "many"
+    done = subprocess.run(run[:-1], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 1 and "n_size" in done.stdout and "Traceback" not in done.stderr
