@@ -111,23 +111,24 @@ def ingest(
         result = ingest_source(source, path, settings, mapping=mapping, dry_run=dry_run)
     say(result.json() if as_json else result.summary())
 
-# %% ../../nbs/97_faces.cli.ipynb #075d78fc
+# %% ../../nbs/97_faces.cli.ipynb #58b0dec9
 @app.command()
 def synth(
     folder: Annotated[Path, typer.Argument(help="Where the CSVs go.", show_default=False)],
-    students: Annotated[int, typer.Option(min=1, help="Students enrolled in a year.")] = 2000,
+    students: Annotated[int, typer.Option(min=1, help="Students enrolled in a year.")] = 4000,
     years: Annotated[int, typer.Option(min=1, help="School years.")] = 4,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
 ) -> None:
     "Write canonical CSVs of a synthetic district, and its true hazard apart."
     begin()
-    from edupulse.synth.district import write_district
+    from edupulse.synth.district import synthesise
 
     with results_alone():
-        write_district(folder, students=students, years=years, seed=seed)
-    say(f"Wrote a district of {students:,} students over {years} years to {folder}.")
+        rows = synthesise(folder, students=students, years=years, seed=seed)
+    told = ", ".join(f"{count:,} {name}" for name, count in rows.items())
+    say(f"Wrote a district of about {students:,} students over {years} years to {folder}: {told} rows.")
 
-# %% ../../nbs/97_faces.cli.ipynb #76d4defd
+# %% ../../nbs/97_faces.cli.ipynb #20d241e1
 @app.command()
 def features(
     as_of: Annotated[
@@ -137,11 +138,10 @@ def features(
 ) -> None:
     "Build the weekly features of every enrolled student."
     settings = begin()
-    from edupulse.features.weekly import build_features
-    from edupulse.store.snapshot import refresh
-
     from edupulse.faces.parameters import parse_date
+    from edupulse.features.weekly import build_features
     from edupulse.store.engine import connect
+    from edupulse.store.snapshot import refresh
 
     with results_alone():
         snapshot = refresh(connect(settings.url), settings.folder("snapshot"))

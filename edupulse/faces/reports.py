@@ -84,13 +84,14 @@ def this_kernel(
 
     return ThisKernel
 
-# %% ../../nbs/93_faces.reports.ipynb #ea274957
+# %% ../../nbs/93_faces.reports.ipynb #3d464737
 def environment(
     settings: Settings,  # the settings to pass on
 ) -> dict[str, str]:  # variables that make `load_settings()` return the same
     "The settings as environment variables."
     entries = {name: getattr(settings, name) for name in Settings.model_fields}
-    entries["home"] = settings.home.resolve()
+    entries["home"] = home = settings.home.resolve()
+    entries["database_url"] = settings.database_url or f"sqlite:///{home / 'edupulse.db'}"
     return {f"EDUPULSE_{name.upper()}": str(value) for name, value in entries.items()}
 
 # %% ../../nbs/93_faces.reports.ipynb #62e1b3d2
