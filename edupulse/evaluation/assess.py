@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ROW_KEY', 'Question', 'side_by_side', 'judge', 'list_of', 'difference', 'rows_on', 'judge_dates', 'curve_points',
-           'Assessment', 'count_rows', 'assess_bands', 'assess', 'stack', 'plain_figures', 'number']
+           'Assessment', 'judged_rows', 'count_rows', 'assess_bands', 'assess', 'stack', 'plain_figures', 'number']
 
 # %% ../../nbs/63_evaluation.assess.ipynb #49fa556e
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ from edupulse.evaluation.metrics import (
 )
 from ..labels import settled_within
 
-# %% ../../nbs/63_evaluation.assess.ipynb #d5826a34
+# %% ../../nbs/63_evaluation.assess.ipynb #35c1ff40
 @dataclass(frozen=True)
 class Question:
     "What the predictions are judged on."
@@ -39,6 +39,7 @@ class Question:
     champion: str = "network"  # whose bands and lead time are shown, and who is compared with the others
     calibrated: tuple[str, ...] = ("network",)  # whose scores are probabilities
     dates: tuple[str, ...] = ()  # ISO days on which all are judged one by one
+    late_catches: bool = False  # whether weeks after the last attended day are judged too
     resampling: Resampling = field(default_factory=Resampling)
 
 # %% ../../nbs/63_evaluation.assess.ipynb #105d991a
@@ -193,12 +194,22 @@ class Assessment:
             f"Assessment({', '.join(self.models)}; {self.counts['answered_weeks']:,} weeks; AUROC {figure})"
         )
 
-# %% ../../nbs/63_evaluation.assess.ipynb #dfe98cb3
+# %% ../../nbs/63_evaluation.assess.ipynb #0e2ebbfe
+def judged_rows(
+    rows: pd.DataFrame,  # as from `side_by_side`
+    question: Question,
+) -> pd.DataFrame:  # those with an answer, without late catches unless they are asked for
+    "The weeks that a figure rests on."
+    kept = rows["left"].notna() & (question.late_catches | (rows["days"] > 0))
+    return rows[kept].reset_index(drop=True)
+
+# %% ../../nbs/63_evaluation.assess.ipynb #895b40eb
 def count_rows(
     rows: pd.DataFrame,  # as from `side_by_side`
+    question: Question,
 ) -> dict:
     "How many weeks and students are judged, and how many could not be."
-    settled = rows[rows["left"].notna()]
+    settled = judged_rows(rows, question)
     leavers = settled[settled["left"].astype(bool)]
     return {
         "scored_weeks": len(rows),
@@ -208,26 +219,26 @@ def count_rows(
         "unanswered_weeks": int(rows["left"].isna().sum()),
         "weeks_before_leaving": len(leavers),
         "students_who_left": leavers["student_id"].nunique(),
-        "late_catch_weeks": int((leavers["days"] <= 0).sum()),
+        "late_catch_weeks": int((rows["days"] <= 0).sum()),
         "prevalence": float(settled["left"].mean()) if len(settled) else float("nan"),
     }
 
-# %% ../../nbs/63_evaluation.assess.ipynb #c4540d73
+# %% ../../nbs/63_evaluation.assess.ipynb #91219cfd
 def assess_bands(
     bands: pd.DataFrame | None,  # key and risk_category
     labels: pd.DataFrame,  # as from `build_labels`
-    horizon_days: int,  # days
+    question: Question,
 ) -> pd.DataFrame:  # as from `band_outcomes`; empty without bands
     "What became of the students in each band."
     if bands is None:
         return pd.DataFrame(columns=["band", "n"])
-    answers = labels[ROW_KEY].assign(
-        horizon=settled_within(labels, horizon_days), year=settled_within(labels, 365)
-    )
+    horizon, year = (settled_within(labels, days) for days in (question.horizon_days, 365))
+    answers = labels[ROW_KEY].assign(horizon=horizon, year=year)
+    answers = answers[question.late_catches | (labels["days"] > 0)]
     together = bands[ROW_KEY + ["risk_category"]].merge(answers, on=ROW_KEY, validate="one_to_one")
     return band_outcomes(together["risk_category"], {name: together[name] for name in ("horizon", "year")})
 
-# %% ../../nbs/63_evaluation.assess.ipynb #8b61a6e2
+# %% ../../nbs/63_evaluation.assess.ipynb #0d49679c
 def assess(
     predictions: dict[str, pd.DataFrame],  # model → key, risk_score; the champion's may have risk_category
     labels: pd.DataFrame,  # as from `build_labels`, with everything that is known today
@@ -235,7 +246,7 @@ def assess(
 ) -> Assessment:
     "Judge a network and its rivals on the same weeks."
     everything = side_by_side(predictions, labels, question.horizon_days)
-    rows = everything[everything["left"].notna()].reset_index(drop=True)
+    rows = judged_rows(everything, question)
     models, champion = list(predictions), question.champion
     honest = [model for model in models if model in question.calibrated]
     weekly = {model: weekly_capacity(list_of(rows, model, question.capacity_share)) for model in models}
@@ -243,7 +254,7 @@ def assess(
     bands = predictions[champion] if "risk_category" in predictions[champion] else None
     return Assessment(
         question=question,
-        counts=count_rows(everything),
+        counts=count_rows(everything, question),
         models={model: judge(rows, model, question) for model in models},
         ahead={
             rival: difference(rows, champion, rival, question.resampling)
@@ -253,7 +264,7 @@ def assess(
         calibration=stack(calibration),
         curves=curve_points(rows, models),
         weekly=stack(weekly),
-        bands=assess_bands(bands, labels, question.horizon_days),
+        bands=assess_bands(bands, labels, question),
         dates=judge_dates(rows, models, question),
     )
 
