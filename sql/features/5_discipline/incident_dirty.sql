@@ -1,0 +1,24 @@
+-- Rows at which an incident was known otherwise than finally: entered late, or corrected since.
+with unsettled as (
+    select
+        student_schools.base_no,
+        week_of_date.as_of as first_as_of,
+        known_incidents.recorded_at,
+        known_incidents.superseded_at
+    from known_incidents
+    join student_schools using (student_no)
+    join week_of_date
+        on week_of_date.school_no = student_schools.school_no
+        and week_of_date.date = known_incidents.date
+    where coalesce(known_incidents.superseded_at, known_incidents.recorded_at) >= known_incidents.date + 1
+      and coalesce(known_incidents.superseded_at, known_incidents.recorded_at) >= week_of_date.as_of
+)
+
+select distinct student_weeks.row_key
+from unsettled
+join student_weeks
+    on student_weeks.base_no = unsettled.base_no
+    and student_weeks.as_of >= unsettled.first_as_of
+    and student_weeks.as_of <= coalesce(unsettled.superseded_at, unsettled.recorded_at)
+where unsettled.superseded_at is null
+   or unsettled.recorded_at < student_weeks.as_of

@@ -1,0 +1,38 @@
+-- One row per week, without gaps, of each timeline that has an incident; the others need no row.
+with sums as (
+    select
+        timeline_no,
+        week,
+        sum(incidents) as incidents,
+        sum(severity) as severity,
+        max(worst) as worst,
+        sum(serious) as serious,
+        sum(removal_days) as removal_days
+    from incident_cells
+    group by timeline_no, week
+)
+
+select
+    incident_timelines.timeline_no,
+    incident_timelines.base_no,
+    incident_timelines.valid_weeks,
+    weeks.week,
+    coalesce(sums.incidents, 0)::double as incidents,
+    coalesce(sums.severity, 0)::double as severity,
+    coalesce(sums.worst, 0) as worst,
+    coalesce(sums.serious, 0)::double as serious,
+    coalesce(sums.removal_days, 0)::double as removal_days,
+    coalesce(incident_types.repeated, 0) as repeated,
+    coalesce(incident_types.new_types, 0)::double as new_types,
+    case when sums.incidents > 0 then weeks.week end as incident_week
+from incident_timelines
+join weeks
+    on weeks.school_no = incident_timelines.school_no
+    and weeks.week <= incident_timelines.last_week
+left join sums
+    on sums.timeline_no = incident_timelines.timeline_no
+    and sums.week = weeks.week
+left join incident_types
+    on incident_types.timeline_no = incident_timelines.timeline_no
+    and incident_types.week = weeks.week
+where incident_timelines.timeline_no in (select timeline_no from incident_cells)
