@@ -291,7 +291,7 @@ def truth_table(
         }
     ).sort_values(["district_id", "as_of"], ignore_index=True)
 
-# %% ../../nbs/28_synth.district.ipynb #105a7d40
+# %% ../../nbs/28_synth.district.ipynb #973ca970
 def late_catches(
     world: World,  # of `build_world`
 ) -> pd.DataFrame:  # student, week, risk, hazard, left
@@ -299,7 +299,7 @@ def late_catches(
     weeks, kept = world.life.weeks, world.kept
     gone = kept[kept["exit_reason"].isin(["dropout", "transfer_unverified"])]
     as_of = weeks["monday"].to_numpy("datetime64[D]") + 7
-    last, out = gone["last_day"].to_numpy("datetime64[D]"), gone["exit_date"].to_numpy("datetime64[D]")
+    last, out = gone["last_day"].to_numpy("datetime64[D]"), gone["exit_recorded_at"].to_numpy("datetime64[D]")
     same = weeks["school_year"].to_numpy()[None, :] == gone["school_year"].to_numpy()[:, None]
     stay, week = np.nonzero(same & (as_of[None, :] > last[:, None]) & (as_of[None, :] <= out[:, None]))
     student = gone["student"].to_numpy()[stay]

@@ -15,7 +15,7 @@ import pandas as pd
 
 from .population import stream
 
-# %% ../../nbs/26_synth.life.ipynb #eeed5577
+# %% ../../nbs/26_synth.life.ipynb #f03b18cb
 @dataclass(frozen=True)
 class LifeKnobs:
     "How engagement moves and what it does to the hazard of leaving."
@@ -24,12 +24,12 @@ class LifeKnobs:
     shock: float = 0.15  # standard deviation of a week's change
     onset_logit: float = -5.4  # weekly log-odds that a spiral begins, at vulnerability 0
     onset_slope: float = 0.75  # more of it per unit of vulnerability
-    recovery: float = 0.07  # weekly probability that a spiral ends
+    recovery: float = 0.065  # weekly probability that a spiral ends
     fall: float = 0.16  # engagement lost in a week of a spiral
     hazard_logit: float = -9.15  # weekly log-odds of leaving at vulnerability 0 and level 0
-    hazard_slope: float = 1.15  # more of it per unit of vulnerability or of lost engagement
-    hazard_spiral: float = 0.8  # more of it while the level is falling
-    sudden_logit: float = -8.9  # weekly log-odds of leaving without warning
+    hazard_slope: float = 1.2  # more of it per unit of vulnerability or of lost engagement
+    hazard_spiral: float = 0.9  # more of it while the level is falling
+    sudden_logit: float = -8.95  # weekly log-odds of leaving without warning
     sudden_slope: float = 0.35  # more of it per unit of vulnerability
     summer: float = 1.5  # more of both in the last week: not coming back after the summer
     grade_shift: tuple = (-1.6, -1.5, -1.3, 0.15, 0.25, 0.3, 0.1)  # vulnerability of grades 6 to 12

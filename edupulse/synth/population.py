@@ -190,7 +190,7 @@ def invent_names(
     joined = [np.char.add(np.char.add(a, b), c) for a, b, c in (pick(first), pick(last))]
     return joined[0], joined[1]
 
-# %% ../../nbs/25_synth.population.ipynb #6ce87a16
+# %% ../../nbs/25_synth.population.ipynb #097b01a8
 def build_people(
     arrived: pd.DataFrame,  # of `arrivals`
     knobs: PopulationKnobs,  # make-up of the district
@@ -212,7 +212,7 @@ def build_people(
     people["baseline"] = np.array(knobs.meal_engagement)[meal] + 0.95 * random.standard_normal(count)
     people["ability"] = 0.5 * people["baseline"] + 0.85 * random.standard_normal(count)
     people["frailty"] = 0.35 * random.standard_normal(count)
-    people["trouble"] = np.exp(1.25 * random.standard_normal(count) - 0.78)
+    people["trouble"] = np.exp(1.55 * random.standard_normal(count) - 1.2)
     people["mobile"] = random.random(count) < knobs.mobile_share * np.array([1.5, 1.1, 0.55])[meal]
     people["region"] = random.integers(0, 2**31, count)
     return people

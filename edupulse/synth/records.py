@@ -16,13 +16,13 @@ import pandas as pd
 from .life import Life, sigmoid
 from .stays import at_work
 
-# %% ../../nbs/27_synth.records.ipynb #d2d0ada6
+# %% ../../nbs/27_synth.records.ipynb #b6066f7f
 @dataclass(frozen=True)
 class RecordKnobs:
     "How engagement shows in attendance and incidents, and how untidy the records are."
 
-    absence_logit: float = -3.12  # log-odds of missing a day at engagement 0
-    absence_slope: float = 0.62  # less of it per standard deviation of engagement
+    absence_logit: float = -3.27  # log-odds of missing a day at engagement 0
+    absence_slope: float = 0.68  # less of it per standard deviation of engagement
     absence_weekday: tuple = (0.22, -0.08, -0.06, 0.0, 0.28)  # Monday to Friday
     absence_season: tuple = (
         0.3,
@@ -42,7 +42,7 @@ class RecordKnobs:
     illness: float = 0.004  # daily probability that an illness of one to four days begins
     tardy_logit: float = -3.3  # of coming late on a day attended
     skip_logit: float = -5.2  # of missing one period of a day attended
-    incidents: float = 0.62  # a student and year, at engagement 0
+    incidents: float = 0.5  # a student and year, at engagement 0
     late_share: float = 0.01  # of records, written 1 to 30 days after the day
     mend_share: float = 0.005  # of records, found wrong within three weeks
     note_share: float = 0.03  # of absences, excused by a note that comes within a week
@@ -240,7 +240,7 @@ def attendance_rows(
     rows = {name: values[order] for name, values in rows.items()}
     return {"student": student[stay[rows["day"]]]} | rows
 
-# %% ../../nbs/27_synth.records.ipynb #e68929cf
+# %% ../../nbs/27_synth.records.ipynb #d965b983
 INCIDENT_TYPES = {
     1: ("dress code", "tardiness", "device use"),
     2: ("disruption", "inappropriate language", "leaving class"),
@@ -251,11 +251,16 @@ INCIDENT_TYPES = {
 RESOLUTIONS = {
     1: ("warning", "conference with parent"),
     2: ("warning", "detention"),
-    3: ("detention", "in-school suspension, 1 day", "out-of-school suspension, 2 days"),
+    3: (
+        "detention",
+        "in-school suspension, 1 day",
+        "in-school suspension, 2 days",
+        "out-of-school suspension, 2 days",
+    ),
     4: ("out-of-school suspension, 3 days", "out-of-school suspension, 5 days"),
     5: ("out-of-school suspension, 10 days", "expulsion"),
 }
-SEVERITY_SHARES = (0.34, 0.40, 0.20, 0.045, 0.015)  # minor to critical
+SEVERITY_SHARES = (0.36, 0.42, 0.175, 0.035, 0.01)  # minor to critical
 
 
 def choose_words(
@@ -264,8 +269,8 @@ def choose_words(
     random: np.random.Generator,  # the stream to draw from
 ) -> np.ndarray:  # text
     "A word that fits each severity."
-    table = np.array([[words[level][n % len(words[level])] for n in range(6)] for level in range(1, 6)])
-    return table[severity - 1, random.integers(0, 6, len(severity))]
+    table = np.array([[words[level][n % len(words[level])] for n in range(12)] for level in range(1, 6)])
+    return table[severity - 1, random.integers(0, 12, len(severity))]
 
 # %% ../../nbs/27_synth.records.ipynb #590ff73b
 def incident_counts(
