@@ -7,12 +7,14 @@ __all__ = ['ROW_KEY', 'EMPTY', 'Sequences', 'row_positions', 'fill_block', 'chec
            'select_sequences', 'sequences_until', 'hide_positions', 'sequence_frame', 'Targets', 'label_places',
            'align']
 
-# %% ../nbs/35_sequences.ipynb #e4455663
+# %% ../nbs/35_sequences.ipynb #423b614c
 from dataclasses import dataclass, fields, replace
 from datetime import date
 
 import numpy as np
 import pandas as pd
+
+from .features.catalog import FEATURE_SETS, FeatureSet, feature_version, find_feature_set
 
 # %% ../nbs/35_sequences.ipynb #cade9ddd
 @dataclass(frozen=True, repr=False)
@@ -102,13 +104,14 @@ def check_features(
         raise ValueError(f"{int(twice.sum())} student-weeks are there twice; a student has one row per week")
     return ordered
 
-# %% ../nbs/35_sequences.ipynb #93512493
+# %% ../nbs/35_sequences.ipynb #9b45815d
 def build_sequences(
     features: pd.DataFrame,  # weekly rows, as from `read_features`
-    feature_set,  # a FeatureSet: `.modalities` (modality → names), `.context` (names), `.version`
+    feature_set: str | FeatureSet = "district",  # which columns belong to which modality
 ) -> Sequences:
     "Weekly rows as padded blocks, one sequence per student and school year."
-    columns = {**feature_set.modalities, "context": tuple(feature_set.context)}
+    chosen = find_feature_set(feature_set) if isinstance(feature_set, str) else feature_set
+    columns = {**chosen.modalities, "context": tuple(chosen.context)}
     modalities = [name for name in columns if name != "context"]
     rows = check_features(features, columns)
     place = row_positions(rows)
@@ -128,7 +131,7 @@ def build_sequences(
         school=fill_block(code.astype("int32"), place, -1),
         schools=tuple(map(str, schools)),
         columns=columns,
-        feature_version=feature_set.version,
+        feature_version=feature_version(chosen.name) if chosen.name in FEATURE_SETS else chosen.name,
     )
 
 # %% ../nbs/35_sequences.ipynb #0ee7e835
