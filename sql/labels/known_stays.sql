@@ -11,7 +11,7 @@ with known as (
         end as exit_date,
         exit_reason
     from enrollments
-    where recorded_at < $known_until
+    where coalesce(recorded_at, entry_date) < $known_until
         and entry_date < $known_until
         and (superseded_at is null or superseded_at >= $known_until)
 )
