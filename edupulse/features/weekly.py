@@ -186,7 +186,7 @@ class FeatureStore:
             f"{seen}; features {kept.feature_version})"
         )
 
-# %% ../../nbs/31_features.weekly.ipynb #3aa5fe2a
+# %% ../../nbs/31_features.weekly.ipynb #2dde7470
 def open_features(
     folder: Path | str,  # the feature store's folder
     feature_set: str = "district",
@@ -206,9 +206,9 @@ def read_features(
     "Weekly features as a frame, one row per student and week."
     store = open_features(folder, feature_set)
     cutoff = date.fromisoformat(str(as_of)[:10]) if as_of else NEVER
-    rows = "select * from read_parquet($files) where as_of <= $cutoff order by student_id, school_year, week"
+    values = {"files": [str(file) for file in store.files], "cutoff": cutoff}
     with duckdb.connect() as connection:
-        return connection.execute(rows, {"files": [str(file) for file in store.files], "cutoff": cutoff}).df()
+        return connection.execute(read_sql("queries/stored_features"), values).df()
 
 # %% ../../nbs/31_features.weekly.ipynb #3d4b6664
 @contextmanager
