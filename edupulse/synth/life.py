@@ -15,7 +15,7 @@ import pandas as pd
 
 from .population import stream
 
-# %% ../../nbs/26_synth.life.ipynb #f03b18cb
+# %% ../../nbs/26_synth.life.ipynb #58121ede
 @dataclass(frozen=True)
 class LifeKnobs:
     "How engagement moves and what it does to the hazard of leaving."
@@ -42,7 +42,7 @@ class LifeKnobs:
     )
     move: float = 0.0006  # weekly probability of a move between two schools of the district
     death: float = 0.000006  # weekly probability; about 25 in 100,000 a year at these ages
-    return_share: float = 0.18  # of leavers who come back, after 6 to 45 school weeks
+    return_share: float = 0.18  # of leavers who come back, after 8 to 45 school weeks
     unknown_share: float = 0.05  # of leavers whose reason the office never learns
     unverified_share: float = 0.2  # of leavers who are said to have transferred, which nobody can confirm
 
@@ -240,7 +240,7 @@ def close_stays(
         }
     )
 
-# %% ../../nbs/26_synth.life.ipynb #be5e4813
+# %% ../../nbs/26_synth.life.ipynb #9fc707fd
 def leave(
     now: Now,  # the state in the week
     kind: np.ndarray,  # of `draw_exits`
@@ -251,7 +251,7 @@ def leave(
     knobs, random, schools = tools
     left = np.isin(kind, ["drift", "sudden"])
     back = left & (random.random(len(kind)) < knobs.return_share)
-    wait = random.integers(6, 46, len(kind))
+    wait = random.integers(8, 46, len(kind))
     moves = kind == "move"
     level = schools["level"].to_numpy()
     other = np.array(

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['PRESENT', 'ABSENT', 'TARDY', 'EXCUSED', 'STATUSES', 'INCIDENT_TYPES', 'RESOLUTIONS', 'SEVERITY_SHARES', 'RecordKnobs',
-           'Batch', 'make_batch', 'student_days', 'absence_chance', 'spells', 'daily_status', 'period_rows',
-           'known_when', 'mend', 'attendance_rows', 'choose_words', 'incident_counts', 'incident_rows', 'milder']
+           'Batch', 'make_batch', 'student_days', 'absence_chance', 'spells', 'surely_present', 'daily_status',
+           'period_rows', 'known_when', 'mend', 'attendance_rows', 'choose_words', 'incident_counts', 'incident_rows',
+           'milder']
 
 # %% ../../nbs/27_synth.records.ipynb #82b8022d
 from dataclasses import dataclass
@@ -133,7 +134,16 @@ def spells(
         ill[after:] |= begins[:-after] & (length[:-after] > after) & same
     return ill
 
-# %% ../../nbs/27_synth.records.ipynb #b692a7fe
+# %% ../../nbs/27_synth.records.ipynb #29575058
+def surely_present(
+    batch: Batch,  # one school and year
+) -> np.ndarray:  # datetime64[D], one a stay; NaT for those who did not leave
+    "The last day on which attendance was taken of one who then left: present, by definition."
+    place = np.searchsorted(batch.dates, batch.stays["last_day"].to_numpy("datetime64[D]"), side="right") - 1
+    leaves = batch.stays["kind"].isin(["drift", "sudden", "transfer", "death", "move"]).to_numpy()
+    return np.where(leaves, batch.dates[np.maximum(place, 0)], np.datetime64("NaT", "D"))
+
+# %% ../../nbs/27_synth.records.ipynb #a36d3b1d
 PRESENT, ABSENT, TARDY, EXCUSED = 0, 1, 2, 3  # positions in STATUSES
 STATUSES = ("present", "absent", "tardy", "excused")
 
@@ -151,7 +161,7 @@ def daily_status(
     engagement = life.engagement[student, batch.weeks[place]]
     ill = spells(stay, place, batch, knobs)
     away = (random.random(len(stay)) < absence_chance(batch, life, knobs, pairs)) | ill
-    away = (away & (today != last)) | (today > last)
+    away = (away & (today != surely_present(batch)[stay])) | (today > last)
     excuse = np.where(ill, 0.9, sigmoid(0.1 + 0.4 * engagement))
     excused = (random.random(len(stay)) < excuse) & (today <= last)
     tardy = random.random(len(stay)) < sigmoid(knobs.tardy_logit - 0.35 * engagement)

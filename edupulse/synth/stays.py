@@ -35,7 +35,7 @@ def day_in_week(
     place = np.where(after > first, first + (moment * (after - first)).astype(int), np.maximum(first - 1, 0))
     return taught["date"].to_numpy().astype("datetime64[D]")[place]
 
-# %% ../../nbs/27_synth.stays.ipynb #1443ae34
+# %% ../../nbs/27_synth.stays.ipynb #fdd5a049
 def stay_days(
     life: Life,  # of `live`
     calendar: pd.DataFrame,  # of `school_calendar`
@@ -48,7 +48,9 @@ def stay_days(
     school, zero = stays["school"].to_numpy(), np.zeros(len(stays))
     stays["first_day"] = day_in_week(taught, school, stays["since"].to_numpy(), zero)
     last = day_in_week(taught, school, stays["week"].to_numpy(), stays["moment"].to_numpy())
-    ends = stays["kind"].isin(["stayed", "repeats", "graduated", "completer"])
+    final = taught.groupby(["school", "school_year"])["date"].max().rename("final").reset_index()
+    final = stays.merge(final, on=["school", "school_year"], how="left")["final"].to_numpy("datetime64[D]")
+    ends = stays["kind"].isin(["stayed", "repeats", "graduated", "completer"]) | (last == final)
     stays["last_day"] = np.where(
         ends, stays["year_end"], np.maximum(last, stays["first_day"].to_numpy("datetime64[D]"))
     )

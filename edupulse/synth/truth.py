@@ -95,7 +95,7 @@ def look_up(
     above = table[mobile, spiral, q + 1, y] * (1 - b) + table[mobile, spiral, q + 1, y + 1] * b
     return below * (1 - a) + above * a
 
-# %% ../../nbs/26_synth.truth.ipynb #5ef2ef20
+# %% ../../nbs/26_synth.truth.ipynb #d60ec075
 def upcoming_weeks(
     days: pd.DataFrame,  # of `district_days`
     weeks: pd.DataFrame,  # of `week_table`
@@ -109,7 +109,10 @@ def upcoming_weeks(
     taught = days[
         (days["day_type"] == "instructional") & (days["school_year"] == year) & (days["week"] > week)
     ]
-    inside = taught["date"].lt(end).groupby(taught["week"]).mean()
+    date = taught["date"].where(
+        taught["date"] < taught["date"].max(), days.loc[days["school_year"] == year, "date"].max()
+    )
+    inside = date.lt(end).groupby(taught["week"]).mean()
     return [(season[number], share) for number, share in inside[inside > 0].items()]
 
 # %% ../../nbs/26_synth.truth.ipynb #9e49b05f
