@@ -131,7 +131,7 @@ COMMON = {
     "verbosity": -1,
 }
 
-# %% ../../nbs/62_evaluation.rivals.ipynb #1dde96ec
+# %% ../../nbs/62_evaluation.rivals.ipynb #11b2cdd1
 class BoostingRival(Rival):
     "Gradient boosting (LightGBM) on this week's features."
 
@@ -144,9 +144,9 @@ class BoostingRival(Rival):
         "Choose the trees on held-out students, then learn from all."
         trials = [self.grow(shape, inputs, left, tuning) for shape in TREES]
         best = min(
-            range(len(TREES)), key=lambda number: trials[number].best_score_["valid_0"]["binary_logloss"]
+            range(len(TREES)), key=lambda number: trials[number].best_score["valid_0"]["binary_logloss"]
         )
-        self.trees_ = max(1, trials[best].best_iteration_)
+        self.trees_ = max(1, trials[best].best_iteration)
         self.shape_ = TREES[best]
         return self.booster(self.shape_, self.trees_).fit(inputs, left)
 
@@ -156,13 +156,22 @@ class BoostingRival(Rival):
             n_estimators=trees, random_state=self.seed, n_jobs=self.threads, **shape, **COMMON
         )
 
-    def grow(self, shape: dict, inputs: pd.DataFrame, left: np.ndarray, tuning: np.ndarray):
+    def grow(
+        self, shape: dict, inputs: pd.DataFrame, left: np.ndarray, tuning: np.ndarray
+    ) -> lightgbm.Booster:
         "Grow on some students until others see no more gain."
-        return self.booster(shape, self.most_trees).fit(
-            inputs[~tuning],
-            left[~tuning],
-            eval_set=[(inputs[tuning], left[tuning])],
-            eval_metric="binary_logloss",
+        options = {
+            "objective": "binary",
+            "metric": "binary_logloss",
+            "seed": self.seed,
+            "num_threads": self.threads,
+        }
+        learned = lightgbm.Dataset(inputs[~tuning], left[~tuning])
+        return lightgbm.train(
+            {**options, **shape, **COMMON},
+            learned,
+            self.most_trees,
+            valid_sets=[learned.create_valid(inputs[tuning], left[tuning])],
             callbacks=[lightgbm.early_stopping(self.patience, verbose=False)],
         )
 
