@@ -5,18 +5,18 @@
 # %% auto #0
 __all__ = ['store_name', 'explain_unreachable', 'prepare_sqlite', 'connect', 'session', 'open_bulk']
 
-# %% ../../nbs/11_store.engine.ipynb #d417f25d
+# %% ../../nbs/11_store.engine.ipynb #508ff9d6
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import adbc_driver_postgresql.dbapi
-import adbc_driver_sqlite.dbapi
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 
 from ..settings import load_settings
+from .bulk import SqliteBulk
 
 # %% ../../nbs/11_store.engine.ipynb #1d52825b
 def store_name(
@@ -93,17 +93,19 @@ def session(
     with engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection
 
-# %% ../../nbs/11_store.engine.ipynb #92fa497b
+# %% ../../nbs/11_store.engine.ipynb #0393785b
 def open_bulk(
     engine: sa.Engine,  # from `connect`
-):  # -> adbc_driver_manager.dbapi.Connection, in one transaction until it is closed
-    "A second connection to the same store that reads Arrow batches; use it in `with`."
+) -> SqliteBulk | adbc_driver_postgresql.dbapi.Connection:  # use it, and its `.cursor()`, in `with`
+    "A second way into the same store that reads Arrow batches of one moment."
     if engine.dialect.name == "sqlite":
         if not engine.url.database:
             raise ValueError(
                 "bulk reading needs a store in a file; this one is in memory: use sqlite:///FILE"
             )
-        return adbc_driver_sqlite.dbapi.connect(engine.url.database)
+        return SqliteBulk(engine.url.database)
+    one_moment = {"options": "-c default_transaction_isolation=repeatable\\ read -c timezone=UTC"}
+    place = engine.url.set(drivername="postgresql").update_query_dict(one_moment)
     return adbc_driver_postgresql.dbapi.connect(
-        engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        place.render_as_string(hide_password=False).replace("+", "%20")
     )

@@ -7,7 +7,7 @@ __all__ = ['EVENT', 'STAY', 'GRADE', 'INCIDENT', 'SCHOOL', 'RELATIONS', 'STAND_I
            'read_statement', 'typed', 'counted', 'stage', 'write_relation', 'fingerprint_of', 'store_content',
            'Snapshot', 'open_snapshot', 'building_folder', 'write_durably', 'publish', 'build', 'refresh']
 
-# %% ../../nbs/13_store.snapshot.ipynb #133c2b61
+# %% ../../nbs/13_store.snapshot.ipynb #d84fbdac
 import hashlib
 import json
 import os
@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from ..resources import read_sql
 from . import tables
-from .engine import open_bulk, session
+from .engine import open_bulk, session, store_name
 
 # %% ../../nbs/13_store.snapshot.ipynb #f21f8229
 @dataclass(frozen=True)
@@ -309,7 +309,7 @@ def build(
         rows = {name: work.table(name).aggregate("count(*)").fetchall()[0][0] for name in RELATIONS}
         return fingerprint_of(work), rows
 
-# %% ../../nbs/13_store.snapshot.ipynb #5c17fb23
+# %% ../../nbs/13_store.snapshot.ipynb #21607e36
 def refresh(
     engine: sa.Engine,  # from `connect`, migrated
     folder: Path | str,  # where the snapshot is kept; may be deleted at any time
@@ -318,7 +318,10 @@ def refresh(
 ) -> Snapshot:
     "Bring the snapshot up to what the store holds; return at once when it is."
     folder = Path(folder)
-    content = store_content(engine)
+    try:
+        content = store_content(engine)
+    except (sa.exc.OperationalError, sa.exc.ProgrammingError):
+        raise RuntimeError(f"the {store_name(engine.url)} has no tables yet: run `edupulse init`") from None
     try:
         current = open_snapshot(folder)
         if not force and json.loads((folder / "manifest.json").read_text())["content"] == content:
