@@ -145,7 +145,7 @@ class FeatureSet:
         groups = " · ".join(f"{modality} {len(names)}" for modality, names in self.modalities.items())
         return f"FeatureSet({self.name}: {len(self.catalog)} features: {groups}; context {len(self.context)})"
 
-# %% ../../nbs/30_features.catalog.ipynb #3a2aabe9
+# %% ../../nbs/30_features.catalog.ipynb #9b9f9f7a
 def read_feature_set(
     name: str,  # a folder below sql/feature_sets
 ) -> FeatureSet:  # the 42 and what the folder adds
@@ -153,8 +153,10 @@ def read_feature_set(
     folder = f"feature_sets/{name}"
     setting = yaml.safe_load(resource(f"sql/{folder}/relations.yaml").read_text(encoding="utf-8"))
     relations = tuple(f"{folder}/{relation}" for relation in setting["relations"])
+    without = setting.get("without", ())
+    base = {row.name: row for row in read_catalog().values() if not {row.name, row.modality} & set(without)}
     context = (*CONTEXT, *setting.get("context", ()))
-    return FeatureSet(name, {**read_catalog(), **read_catalog(folder)}, context, relations)
+    return FeatureSet(name, {**base, **read_catalog(folder)}, context, relations)
 
 # %% ../../nbs/30_features.catalog.ipynb #2b2bf4e9
 def read_feature_sets() -> dict[str, FeatureSet]:  # name → feature set

@@ -25,8 +25,8 @@ from tqdm import tqdm
 from .catalog import RELATIONS, FeatureSet, feature_version, find_feature_set
 from ..resources import read_sql
 
-# %% ../../nbs/31_features.weekly.ipynb #ad5e6d3f
-VIEWS = {"known_grades", "features"}  # and those named …_rows
+# %% ../../nbs/31_features.weekly.ipynb #6e7e0c35
+VIEWS = {"known_grades", "known_work", "features"}  # and those named …_rows
 KEPT = ("_timelines", "_features", "_dirty", "_exceptions", "_reported")
 
 
@@ -111,7 +111,7 @@ def school_years(
     )
     return [year for (year,) in rows.fetchall()]
 
-# %% ../../nbs/31_features.weekly.ipynb #b22b08c7
+# %% ../../nbs/31_features.weekly.ipynb #1293f0dc
 def frame_features(
     connection: duckdb.DuckDBPyConnection,  # with the snapshot's relations
     as_of: date | None = None,  # first day that may not be seen; everything when absent
@@ -122,7 +122,9 @@ def frame_features(
     for year in school_years(connection, cutoff):
         if make_weeks(connection, year, cutoff):
             rows = make_features(connection, chosen, tqdm(disable=True))
-            years.append(connection.execute(f"select * from {rows} order by student_id, week").df())
+            years.append(
+                connection.execute(f"select * exclude (row_key) from {rows} order by student_id, week").df()
+            )
     if not years:
         raise LookupError(NO_WEEK)
     return pd.concat(years, ignore_index=True)
@@ -230,7 +232,7 @@ def open_engine(
         connection.close()
         shutil.rmtree(scratch / "spill", ignore_errors=True)
 
-# %% ../../nbs/31_features.weekly.ipynb #a3e024f1
+# %% ../../nbs/31_features.weekly.ipynb #225d8b2d
 def write_year(
     connection: duckdb.DuckDBPyConnection,
     school_year: int,
@@ -240,7 +242,7 @@ def write_year(
     "Write one school year's rows, sorted by student and week."
     file = building / f"school_year={school_year}" / "features.parquet"
     file.parent.mkdir(parents=True)
-    rows = connection.sql(f"select * from {relation} order by student_id, week")
+    rows = connection.sql(f"select * exclude (row_key) from {relation} order by student_id, week")
     rows.write_parquet(str(file), compression="zstd", row_group_size=100_000)
     return file
 

@@ -9,6 +9,7 @@ with reported_weeks as (
 )
 
 select
+    student_weeks.row_key,
     students.student_id::varchar as student_id,
     students.person,
     schools.school_id,
