@@ -82,9 +82,9 @@ PAST_ONLY = {
     "distinct_types_ytd",
 }  # they cannot get better by next week
 
-# %% ../../nbs/71_explain.reasons.ipynb #468fd879
+# %% ../../nbs/71_explain.reasons.ipynb #45e97cb0
 def phrase_book(
-    catalog: Mapping,  # feature name → its catalogue row: .modality, .meaning, .worse ("low", "high" or other)
+    catalog: Mapping,  # feature name → its catalogue row
     record: Record,  # whoever is scored today, to know what is usual
 ) -> dict[str, Phrase]:
     "A phrase for each feature of the record that may speak."
@@ -97,7 +97,7 @@ def phrase_book(
             known = record.values[:, index][~np.isnan(record.values[:, index])]
             if len(known):
                 limit = float(np.quantile(known, 0.25 if row.worse == "low" else 0.75))
-                book[name] = plain_phrase(row.modality, row.worse, limit, row.meaning)
+                book[name] = plain_phrase(row, limit)
     return book
 
 # %% ../../nbs/71_explain.reasons.ipynb #6db4c39e
@@ -147,11 +147,11 @@ def theme_names(
     modality = {name: getattr(catalog.get(name), "modality", "other") for name in record.columns}
     return [book[n].theme if n in book else past.get(n, modality[n]) for n in record.columns]
 
-# %% ../../nbs/71_explain.reasons.ipynb #a066d670
+# %% ../../nbs/71_explain.reasons.ipynb #9b0eea03
 def reasons(
     record: Record,
     parts: np.ndarray,  # (N, F) attributions, positive raises the score
-    catalog: Mapping,  # feature name → catalogue row with .next_step, .modality, .meaning, .worse
+    catalog: Mapping,  # feature name → catalogue row
     most: int = 3,  # reasons a student may get
 ) -> list[list[Reason]]:  # for each student, the heaviest first; may be empty
     "At most `most` reasons for each student, each about something else."
