@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['EVENT', 'STAY', 'GRADE', 'INCIDENT', 'SCHOOL', 'RELATIONS', 'STAND_INS', 'DUCKDB_TYPES', 'Relation', 'stand_in',
            'read_statement', 'typed', 'counted', 'stage', 'write_relation', 'fingerprint_of', 'store_content',
-           'Snapshot', 'open_snapshot', 'building_folder', 'write_durably', 'publish', 'build', 'refresh']
+           'Snapshot', 'read_manifest', 'open_snapshot', 'building_folder', 'write_durably', 'publish', 'build',
+           'if_current', 'rebuild', 'refresh']
 
-# %% ../../nbs/13_store.snapshot.ipynb #d84fbdac
+# %% ../../nbs/13_store.snapshot.ipynb #7631ad26
 import hashlib
 import json
 import os
@@ -20,9 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-import psutil
 import pyarrow as pa
 import sqlalchemy as sa
+from filelock import FileLock
 from tqdm import tqdm
 
 from ..resources import read_sql
@@ -182,7 +183,7 @@ def fingerprint_of(
         digest.update(repr((name, total)).encode())
     return digest.hexdigest()[:32]
 
-# %% ../../nbs/13_store.snapshot.ipynb #b45a7190
+# %% ../../nbs/13_store.snapshot.ipynb #5ba5206f
 def store_content(
     engine: sa.Engine,  # from `connect`
 ) -> dict:  # JSON
@@ -191,6 +192,8 @@ def store_content(
     place = engine.url.set(password=None, username=None).render_as_string()
     content = {"store": hashlib.sha256(place.encode()).hexdigest()[:16], "rows": {}, "current": {}}
     with session(engine, read_only=True) as db:
+        if not sa.inspect(db).has_table(imports.name):
+            raise RuntimeError(f"the {store_name(engine.url)} has no tables yet: run `edupulse init`")
         latest = sa.select(sa.func.count(), sa.func.max(imports.c.finished_at)).where(
             imports.c.state == "finished"
         )
@@ -227,17 +230,27 @@ class Snapshot:
         counts = ", ".join(f"{count:,} {name}" for name, count in self.rows.items())
         return f"Snapshot {self.fingerprint[:12]}: {counts}"
 
-# %% ../../nbs/13_store.snapshot.ipynb #640aff96
+# %% ../../nbs/13_store.snapshot.ipynb #dc69c1b9
+def read_manifest(
+    folder: Path,  # where `refresh` keeps the snapshot
+) -> dict:  # data, fingerprint, rows, content, files, made_at
+    "What is written about the snapshot in `folder`."
+    try:
+        return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no snapshot in {folder}: `edupulse features` makes one") from None
+    except ValueError:
+        raise RuntimeError(
+            f"the snapshot is damaged (manifest.json in {folder}): delete that folder"
+        ) from None
+
+# %% ../../nbs/13_store.snapshot.ipynb #3d69f74b
 def open_snapshot(
     folder: Path | str,  # where `refresh` keeps it
 ) -> Snapshot:
     "The snapshot as it was last refreshed."
-    folder = Path(folder)
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no snapshot in {folder}: `edupulse features` makes one") from None
-    path = folder / manifest["data"]
+    manifest = read_manifest(Path(folder))
+    path = Path(folder) / manifest["data"]
     for file, size in manifest["files"].items():
         if not (path / file).is_file() or (path / file).stat().st_size != size:
             raise RuntimeError(
@@ -245,17 +258,16 @@ def open_snapshot(
             )
     return Snapshot(path, manifest["fingerprint"], manifest["rows"])
 
-# %% ../../nbs/13_store.snapshot.ipynb #bf18e41f
+# %% ../../nbs/13_store.snapshot.ipynb #87fadac5
 @contextmanager
 def building_folder(
     folder: Path,  # where the snapshot is kept
 ) -> Iterator[Path]:  # an empty folder that is gone afterwards
-    "A place to build in; folders that dead processes left are removed."
+    "A place to build in, for one process at a time."
     for left in folder.glob("building-*"):
-        if not psutil.pid_exists(int(left.name.split("-")[1])):
-            shutil.rmtree(left, ignore_errors=True)
-    building = folder / f"building-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    building.mkdir(parents=True)
+        shutil.rmtree(left, ignore_errors=True)
+    building = folder / f"building-{uuid.uuid4().hex[:8]}"
+    building.mkdir()
     try:
         yield building
     finally:
@@ -274,21 +286,21 @@ def write_durably(
         os.fsync(stream.fileno())
     beside.replace(file)
 
-# %% ../../nbs/13_store.snapshot.ipynb #568ef86e
+# %% ../../nbs/13_store.snapshot.ipynb #000765c7
 def publish(
     data: Path,  # finished Parquet, in the building folder
     folder: Path,  # where the snapshot is kept
     manifest: dict,  # fingerprint, rows and store content
 ) -> Snapshot:
     "Make `data` the snapshot and remove all but the one before."
-    before = folder / "manifest.json"
-    previous = json.loads(before.read_text())["data"] if before.exists() else None
+    before = list(folder.glob("data-*"))
+    newest = max(before, key=lambda old: old.stat().st_mtime_ns, default=None)
     files = {str(file.relative_to(data)): file.stat().st_size for file in sorted(data.rglob("*.parquet"))}
     name = f"data-{manifest['fingerprint'][:12]}-{uuid.uuid4().hex[:8]}"
     data.rename(folder / name)
-    write_durably(before, json.dumps({**manifest, "data": name, "files": files}, indent=1))
-    for old in folder.glob("data-*"):
-        if old.name not in (name, previous):
+    write_durably(folder / "manifest.json", json.dumps({**manifest, "data": name, "files": files}, indent=1))
+    for old in before:
+        if old != newest:
             shutil.rmtree(old, ignore_errors=True)
     return open_snapshot(folder)
 
@@ -309,7 +321,41 @@ def build(
         rows = {name: work.table(name).aggregate("count(*)").fetchall()[0][0] for name in RELATIONS}
         return fingerprint_of(work), rows
 
-# %% ../../nbs/13_store.snapshot.ipynb #21607e36
+# %% ../../nbs/13_store.snapshot.ipynb #7a0d4947
+def if_current(
+    folder: Path,  # where the snapshot is kept
+    content: dict,  # what the store holds, from `store_content`
+) -> Snapshot | None:
+    "The snapshot, if there is a whole one and the store holds nothing else."
+    try:
+        snapshot = open_snapshot(folder)
+    except (FileNotFoundError, RuntimeError):
+        return None
+    return snapshot if read_manifest(folder)["content"] == content else None
+
+# %% ../../nbs/13_store.snapshot.ipynb #6713153c
+def rebuild(
+    engine: sa.Engine,  # from `connect`
+    folder: Path,  # where the snapshot is kept; this process holds its lock
+    content: dict,  # what the store held before
+    progress: bool,  # show a bar when it takes more than two seconds
+) -> Snapshot:
+    "Build a snapshot and publish it."
+    bar = tqdm(
+        total=sum(content["rows"].values()),
+        desc="snapshot",
+        unit=" rows",
+        unit_scale=True,
+        delay=2,
+        leave=False,
+        disable=not progress,
+    )
+    with building_folder(folder) as building, bar:
+        fingerprint, rows = build(engine, building, bar)
+        made = {"fingerprint": fingerprint, "rows": rows, "content": content}
+        return publish(building / "data", folder, {**made, "made_at": datetime.now(UTC).isoformat()})
+
+# %% ../../nbs/13_store.snapshot.ipynb #69ddb80e
 def refresh(
     engine: sa.Engine,  # from `connect`, migrated
     folder: Path | str,  # where the snapshot is kept; may be deleted at any time
@@ -318,23 +364,10 @@ def refresh(
 ) -> Snapshot:
     "Bring the snapshot up to what the store holds; return at once when it is."
     folder = Path(folder)
-    try:
+    if not force and (current := if_current(folder, store_content(engine))):
+        return current
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
         content = store_content(engine)
-    except (sa.exc.OperationalError, sa.exc.ProgrammingError):
-        raise RuntimeError(f"the {store_name(engine.url)} has no tables yet: run `edupulse init`") from None
-    try:
-        current = open_snapshot(folder)
-        if not force and json.loads((folder / "manifest.json").read_text())["content"] == content:
-            return current
-    except (FileNotFoundError, RuntimeError):
-        pass
-    total = sum(content["rows"].values())
-    with (
-        building_folder(folder) as building,
-        tqdm(
-            total=total, desc="snapshot", unit=" rows", unit_scale=True, delay=2, disable=not progress
-        ) as bar,
-    ):
-        fingerprint, rows = build(engine, building, bar)
-        made = {"fingerprint": fingerprint, "rows": rows, "content": content}
-        return publish(building / "data", folder, {**made, "made_at": datetime.now(UTC).isoformat()})
+        current = None if force else if_current(folder, content)
+        return current or rebuild(engine, folder, content, progress)
