@@ -203,7 +203,7 @@ def judged_rows(
     kept = rows["left"].notna() & (question.late_catches | (rows["days"] > 0))
     return rows[kept].reset_index(drop=True)
 
-# %% ../../nbs/63_evaluation.assess.ipynb #895b40eb
+# %% ../../nbs/63_evaluation.assess.ipynb #7d27828e
 def count_rows(
     rows: pd.DataFrame,  # as from `side_by_side`
     question: Question,
@@ -219,7 +219,7 @@ def count_rows(
         "unanswered_weeks": int(rows["left"].isna().sum()),
         "weeks_before_leaving": len(leavers),
         "students_who_left": leavers["student_id"].nunique(),
-        "late_catch_weeks": int((rows["days"] <= 0).sum()),
+        "late_catch_weeks": int((rows["last_attended"].notna() & (rows["days"] <= 0)).sum()),
         "prevalence": float(settled["left"].mean()) if len(settled) else float("nan"),
     }
 

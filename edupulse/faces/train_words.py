@@ -23,13 +23,14 @@ from .look import Html, element, join, table, tiles
 from ..store.engine import session
 from ..store.tables import historical_data_imports
 
-# %% ../../nbs/91_faces.train_words.ipynb #89ae81d6
+# %% ../../nbs/91_faces.train_words.ipynb #09e9bff0
 def of_ten(
     share: float,  # between 0 and 1
 ) -> str:
-    "A share as so many of ten, or of a hundred where ten is too coarse."
-    whole = 10 if round(share * 10) >= 1 and abs(share * 10 - round(share * 10)) < 0.25 else 100
-    return f"{round(share * whole)} of {whole}"
+    "A share as so many of ten, or of a hundred or a thousand where ten is too coarse."
+    near_tenth = abs(share * 10 - round(share * 10)) < 0.25
+    whole = 10 if share >= 0.08 and near_tenth else 100 if share >= 0.01 or share == 0 else 1000
+    return f"{round(share * whole)} of {whole:,}"
 
 # %% ../../nbs/91_faces.train_words.ipynb #41997904
 def headline(
