@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from edupulse.synth.district import DistrictKnobs, build_world, synthesise
+from edupulse.synth.district import synthesise
 from edupulse.synth.marginals import calibration, compare, ranking_power, truth_and_outcome
 from edupulse.synth.population import PopulationKnobs
+from edupulse.synth.world import DistrictKnobs, build_world
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,13 +7,14 @@ __all__ = ['SUBJECTS', 'KINDS', 'KIND_PATTERN', 'KIND_POINTS', 'KIND_WEIGHT', 'K
            'deal_sections', 'schedule', 'build_sections', 'book_cells', 'absent_minded', 'results', 'marked_when',
            'grade_rows', 'letters']
 
-# %% ../../nbs/27_synth.grades.ipynb #5073c405
+# %% ../../nbs/27_synth.grades.ipynb #00dedd7a
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from .life import Life, sigmoid
+from .engagement import sigmoid
+from .life import Life
 from .records import Batch
 from .stays import at_work
 

@@ -168,7 +168,7 @@ def arrivals(
         )
     return pd.concat(parts, ignore_index=True)
 
-# %% ../../nbs/25_synth.population.ipynb #f3ae67a4
+# %% ../../nbs/25_synth.population.ipynb #49ba8600
 def invent_names(
     count: int,  # how many
     random: np.random.Generator,  # the stream to draw from
@@ -186,9 +186,9 @@ def invent_names(
         np.array("an el i o u en ar ó ü ë".split()),
         np.array("berg dez ford ka lund mann ov quist ridge sen ski ton vara well wick yama ães".split()),
     )
-    pick = lambda parts: [part[random.integers(len(part), size=count)] for part in parts]  # noqa: E731
-    joined = [np.char.add(np.char.add(a, b), c) for a, b, c in (pick(first), pick(last))]
-    return joined[0], joined[1]
+    picked = [[part[random.integers(len(part), size=count)] for part in parts] for parts in (first, last)]
+    given, family = (np.char.add(np.char.add(*parts[:2]), parts[2]) for parts in picked)
+    return given, family
 
 # %% ../../nbs/25_synth.population.ipynb #097b01a8
 def build_people(

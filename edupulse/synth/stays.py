@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['taught_days', 'day_in_week', 'stay_days', 'exit_reasons', 'paperwork', 'at_work', 'register', 'enrollment_rows']
 
-# %% ../../nbs/27_synth.stays.ipynb #19a755e9
+# %% ../../nbs/27_synth.stays.ipynb #9f200e19
 import numpy as np
 import pandas as pd
 
-from .life import Life, LifeKnobs
+from .engagement import LifeKnobs
+from .life import Life
 from .population import nth_weekday, stream
 
 # %% ../../nbs/27_synth.stays.ipynb #cd851c68

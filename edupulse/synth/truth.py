@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['Grid', 'build_grid', 'expect', 'horizon_risk', 'look_up', 'upcoming_weeks', 'true_risk']
 
-# %% ../../nbs/26_synth.truth.ipynb #c8474072
+# %% ../../nbs/26_synth.truth.ipynb #ad7a9517
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from .life import LEVELS, Life, LifeKnobs, rival_exits, season_shift, sigmoid, weekly_hazard
+from .engagement import LEVELS, LifeKnobs, rival_exits, season_shift, sigmoid, weekly_hazard
+from .life import Life
 
 # %% ../../nbs/26_synth.truth.ipynb #ec97b825
 @dataclass(frozen=True)
