@@ -1,0 +1,5 @@
+-- What one import keeps beside the file it is at.
+create temp table codes (field varchar, code varchar, value varchar);
+create temp table known_students (student_no bigint, id uuid, district_id varchar);
+create temp table known_schools (id varchar, submitted_through date);
+create temp table rejects (file varchar, line bigint, column_name varchar, reason varchar, value varchar);
