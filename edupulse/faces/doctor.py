@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['GIGABYTE', 'CHECKS', 'Check', 'Diagnosis', 'check_python', 'package_troubles', 'check_packages', 'pins', 'check_home',
-           'check_disk', 'check_memory', 'check_gpu', 'check_resources', 'check_store', 'check_snapshot', 'ask',
-           'examine']
+           'check_disk', 'check_memory', 'check_gpu', 'check_resources', 'check_store', 'check_snapshot',
+           'check_features', 'ask', 'examine']
 
 # %% ../../nbs/94_faces.doctor.ipynb #c5d089db
 import json
@@ -225,7 +225,32 @@ def check_snapshot(
         return Check("snapshot", "warn", f"{rows:,} rows, older than the store", "edupulse features")
     return Check("snapshot", "ok", f"{rows:,} rows, as in the store")
 
-# %% ../../nbs/94_faces.doctor.ipynb #c1a87cbd
+# %% ../../nbs/94_faces.doctor.ipynb #49f86adf
+def check_features(
+    settings: Settings,  # names the home
+) -> Check:
+    "Were the weekly features made from this snapshot, by this version's definitions?"
+    from edupulse.features.catalog import FEATURE_SETS, feature_version
+    from edupulse.features.weekly import open_features
+    from edupulse.store.snapshot import open_snapshot
+
+    names = [name for name in FEATURE_SETS if (settings.home / "features" / name / "manifest.json").is_file()]
+    if not names:
+        return Check("features", "warn", "none yet", "edupulse features")
+    kept = [open_features(settings.home / "features", name).manifest for name in names]
+    found = "; ".join(
+        f"{each.feature_set}: {each.rows:,} rows of {each.students:,} students" for each in kept
+    )
+    fingerprint = open_snapshot(settings.home / "snapshot").fingerprint
+    for each in kept:
+        if (each.feature_version, each.fingerprint) != (feature_version(each.feature_set), fingerprint):
+            mend = f"edupulse features --feature-set {each.feature_set}"
+            return Check(
+                "features", "warn", f"{found}; {each.feature_set} is older than what it is made from", mend
+            )
+    return Check("features", "ok", found)
+
+# %% ../../nbs/94_faces.doctor.ipynb #74baface
 CHECKS: dict[str, Callable[[Settings], Check]] = {
     "python": check_python,
     "packages": check_packages,
@@ -236,6 +261,7 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
     "gpu": check_gpu,
     "store": check_store,
     "snapshot": check_snapshot,
+    "features": check_features,
 }
 
 # %% ../../nbs/94_faces.doctor.ipynb #f2917023
