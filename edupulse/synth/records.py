@@ -194,9 +194,9 @@ def known_when(
     wait = np.maximum(held, np.where(late, random.integers(1, 31, len(dates)), 0))
     return np.where(wait > 0, at_work(dates + wait, random), np.datetime64("NaT", "s"))
 
-# %% ../../nbs/27_synth.records.ipynb #899b87aa
+# %% ../../nbs/27_synth.records.ipynb #d601bbac
 def mend(
-    rows: dict,  # day, period, status, date, recorded_at: arrays of one length
+    rows: dict,  # day, period, status, date, recorded_at, firm (never corrected): arrays of one length
     every_day: bool,  # the school lists `present` too
     knobs: RecordKnobs,  # shares of corrections
     random: np.random.Generator,  # the stream to draw from
@@ -209,7 +209,7 @@ def mend(
     told = np.where(np.isnat(rows["recorded_at"]), rows["date"].astype("datetime64[s]"), rows["recorded_at"])
     wait = np.where(noted, random.integers(1, 7, count), random.integers(1, 21, count))
     mended = at_work(told.astype("datetime64[D]") + wait, random)
-    changed = noted | wrong
+    changed = (noted | wrong) & ~rows["firm"]
     better = np.where(noted, EXCUSED, np.where(status == PRESENT, ABSENT, PRESENT)).astype(np.int8)
     again = changed & (every_day | (better != PRESENT))
     new = {name: values[again] for name, values in rows.items()}
@@ -219,7 +219,7 @@ def mend(
     new["superseded_at"] = np.full(again.sum(), never)
     return {name: np.concatenate([old[name], new[name]]) for name in old}
 
-# %% ../../nbs/27_synth.records.ipynb #cd683288
+# %% ../../nbs/27_synth.records.ipynb #2f5966e9
 def attendance_rows(
     batch: Batch,  # one school and year
     life: Life,  # of `live`
@@ -241,6 +241,7 @@ def attendance_rows(
     date = batch.dates[place[day]]
     told = known_when(date, batch.late_days[place[day]], knobs, batch.random)
     rows = {"day": day, "period": period, "status": status, "date": date, "recorded_at": told}
+    rows["firm"] = date >= surely_present(batch)[stay[day]]
     rows = mend(rows, batch.form == "every day", knobs, batch.random)
     order = np.lexsort((rows["superseded_at"], rows["period"], rows["day"]))
     rows = {name: values[order] for name, values in rows.items()}
