@@ -37,12 +37,13 @@ def read_marginals() -> tuple:  # of Marginal
 
 MARGINALS = read_marginals()
 
-# %% ../../nbs/28_synth.marginals.ipynb #4a9f4e43
+# %% ../../nbs/28_synth.marginals.ipynb #76a8fd09
 def measure(
     folder: Path,  # canonical CSVs
 ) -> pd.Series:  # share by name
     "The marginals of a district's canonical CSVs."
     with duckdb.connect() as engine:
+        engine.execute("set enable_progress_bar = false")
         for name in ("schools", "calendar", "enrollments", "attendance", "discipline"):
             engine.read_csv(str(Path(folder) / f"{name}.csv")).create_view(name)
         return engine.sql(read_sql("synth/marginals")).df().iloc[0].astype(float)
