@@ -1,18 +1,23 @@
 """The snapshot on both databases: what goes in, what never does, and that no kill or race leaves half of one."""
 
 import signal
+import sqlite3
 import subprocess
 import sys
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+import edupulse.store.extract as extract_module
 import edupulse.store.snapshot as snapshot_module
 from edupulse.store import tables
+from edupulse.store.bulk import SqliteBulk
 from edupulse.store.engine import connect, session
+from edupulse.store.extract import RELATIONS
 from edupulse.store.migrate import migrate
-from edupulse.store.snapshot import RELATIONS, open_snapshot, refresh
+from edupulse.store.snapshot import open_snapshot, refresh
 from edupulse.store.tables import natural_id
 
 START = date(2023, 5, 1)  # the days below run over the first of July
@@ -257,10 +262,10 @@ def test_a_change_is_noticed(store, tmp_path, change):
 
 def test_the_snapshot_is_the_store_at_one_moment(store, tmp_path, monkeypatch):
     fill(store)
-    stage = snapshot_module.stage
+    stage = extract_module.stage
 
-    def stage_while_an_import_lands(work, bulk, dialect, name, bar):
-        stage(work, bulk, dialect, name, bar)
+    def stage_while_an_import_lands(work, cursor, dialect, name, bar):
+        stage(work, cursor, dialect, name, bar)
         if name == "students":
             with session(store) as db:
                 late = {
@@ -272,7 +277,7 @@ def test_the_snapshot_is_the_store_at_one_moment(store, tmp_path, monkeypatch):
                     sa.insert(tables.attendance_records), {**late, "recorded_at": datetime(2024, 1, 8)}
                 )
 
-    monkeypatch.setattr(snapshot_module, "stage", stage_while_an_import_lands)
+    monkeypatch.setattr(extract_module, "stage", stage_while_an_import_lands)
     assert refresh(store, tmp_path / "snapshot", progress=False).rows["attendance"] == 270
     monkeypatch.undo()
     assert refresh(store, tmp_path / "snapshot", progress=False).rows["attendance"] == 271
@@ -297,7 +302,8 @@ def test_a_deleted_or_damaged_snapshot_is_found_and_made_again(store, tmp_path):
 
 SLOW = """
 import sys, time
-import edupulse.store.snapshot as module
+import edupulse.store.extract as module
+from edupulse.store.snapshot import refresh
 from edupulse.store.engine import connect
 write = module.write_relation
 def slowly(work, name, folder):
@@ -306,7 +312,7 @@ def slowly(work, name, folder):
         print("half done", flush=True)
         time.sleep(60)
 module.write_relation = slowly
-module.refresh(connect(sys.argv[1]), sys.argv[2], progress=False, force=True)
+refresh(connect(sys.argv[1]), sys.argv[2], progress=False, force=True)
 """
 
 
@@ -353,3 +359,37 @@ def test_progress_goes_to_stderr_and_only_when_it_takes_long(store, tmp_path, ca
     fill(store)
     refresh(store, tmp_path / "snapshot")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_commit_after_a_bulk_read_is_there_for_every_process(store, tmp_path):
+    """Two SQLite libraries in one process would delete each other's log, and lose what is committed afterwards."""
+    fill(store)
+    refresh(store, tmp_path / "snapshot", progress=False)
+    with session(store) as db:
+        db.execute(sa.insert(tables.schools), {"school_id": "west"})
+    code = "import sys; from edupulse.store.engine import connect; "
+    code += "print(connect(sys.argv[1]).connect().exec_driver_sql('select count(*) from schools').scalar())"
+    url = store.url.render_as_string(hide_password=False)
+    assert subprocess.check_output([sys.executable, "-c", code, url], text=True).strip() == "3"
+
+
+def test_only_the_child_process_uses_the_second_sqlite_library():
+    package = Path(snapshot_module.__file__).parents[1]
+    users = [
+        str(file.relative_to(package))
+        for file in package.rglob("*.py")
+        if "adbc_driver_sqlite" in file.read_text()
+    ]
+    assert users == ["store/bulk.py"]
+
+
+def test_a_child_that_dies_half_way_is_an_error_and_not_a_short_answer(tmp_path):
+    file = tmp_path / "numbers.db"
+    with sqlite3.connect(file) as db:
+        db.execute("create table numbers (n)")
+        db.executemany("insert into numbers values (?)", ((number,) for number in range(500_000)))
+    with SqliteBulk(str(file)) as bulk, bulk.cursor() as cursor:
+        cursor.execute("select n from numbers")
+        bulk.process.kill()
+        with pytest.raises((RuntimeError, OSError)):
+            cursor.fetch_arrow_table()
