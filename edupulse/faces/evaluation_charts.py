@@ -123,14 +123,15 @@ def timeline_chart(
     drawing = svg((bars + words).properties(width=940, height=46 * len(rows)), f"The split in time\n{spans}.")
     return figure(drawing, caption)
 
-# %% ../../nbs/91_faces.evaluation_charts.ipynb #5caf64f9
+# %% ../../nbs/91_faces.evaluation_charts.ipynb #1e2ba3b5
 def learning_chart(
-    history: pd.DataFrame,  # member, epoch, part (training or validation), loss
+    history: pd.DataFrame,  # member, stage (learning or closing), epoch, training_loss, validation_loss
     caption: str,
 ) -> Html:
     "How the loss fell while the network learned."
-    parts = ["training", "validation"]
-    history = history[history["part"].isin(parts)].dropna(subset="loss")
+    parts, learning = ["training", "validation"], history[history["stage"] == "learning"]
+    long = learning.melt(["member", "epoch"], [f"{part}_loss" for part in parts], "part", "loss").dropna()
+    history = long.assign(part=long["part"].str.removesuffix("_loss"))
     colour = alt.Color(
         "part:N", scale=alt.Scale(domain=parts, range=[PALETTE["soft"], PALETTE["accent"]]), legend=None
     )
