@@ -47,14 +47,14 @@ def segments(
     edges = [0, *breaks, len(days)]
     return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
 
-# %% ../../nbs/92_faces.caseload_charts.ipynb #3b2d415e
+# %% ../../nbs/92_faces.caseload_charts.ipynb #163b6c2c
 def sparkline(
     trajectory: list[dict],  # [{as_of, risk}], oldest first; at least one week
     words: str,  # what it shows, in a sentence
     watch_from: float | None = None,  # the risk from which students are watched, drawn dashed
 ) -> Html:
     "A student's weeks so far as a small line with a dot at today."
-    top = max([point["risk"] for point in trajectory] + [2 * (watch_from or 0.0), 0.01])
+    top = max([point["risk"] for point in trajectory] + [1.5 * (watch_from or 0.0), 0.01])
     points = line_points(trajectory, top)
     parts = []
     if watch_from is not None:

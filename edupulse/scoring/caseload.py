@@ -6,7 +6,8 @@
 __all__ = ['TRENDS', 'TENS', 'BAND_ORDER', 'scored_dates', 'read_scores', 'read_details', 'trend', 'previous_bands', 'change',
            'outcome_words', 'Caseload', 'find_scores', 'caseload', 'model_facts', 'add_details', 'describe']
 
-# %% ../../nbs/81_scoring.caseload.ipynb #c1f2ea57
+# %% ../../nbs/81_scoring.caseload.ipynb #784adb5a
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -209,12 +210,12 @@ def find_scores(
         raise LookupError(f"nothing has been scored {asked}; scored dates: {there}. Run: edupulse run score")
     return chosen.iloc[0]["as_of"], chosen.iloc[0]["model_version"]
 
-# %% ../../nbs/81_scoring.caseload.ipynb #47e8f045
+# %% ../../nbs/81_scoring.caseload.ipynb #ffb62ca6
 def caseload(
     engine: sa.Engine,
     as_of: date | None = None,  # the latest scored date when None
     model_version: str = "",  # the model that scored it last when ""
-    rule: BandRule = BandRule(),
+    rule: BandRule = BandRule(),  # noqa: B008 (frozen)
     school: str = "",  # one school's id; all when ""
 ) -> Caseload:
     "The list of a date, from the stored scores."
@@ -255,7 +256,7 @@ def model_facts(
     with session(engine, read_only=True) as db:
         return db.execute(query).scalar() or {}, db.execute(horizon).scalar()
 
-# %% ../../nbs/81_scoring.caseload.ipynb #91036816
+# %% ../../nbs/81_scoring.caseload.ipynb #09e5eb66
 BAND_ORDER = ("meet", "watch", "nodata", "track")
 
 
@@ -267,7 +268,7 @@ def add_details(
 ) -> pd.DataFrame:  # in the order in which it is read, with what the shown rows need
     "Names, reasons, strength and trend of everybody who is listed by name."
     shown = frame.loc[frame["band"] != "track", "student_id"]
-    details = read_details(engine, as_of, model_version, [_key(each) for each in shown])
+    details = read_details(engine, as_of, model_version, [uuid.UUID(each) for each in shown])
     full = frame.merge(details, on="student_id", how="left")
     order = full["band"].map({name: place for place, name in enumerate(BAND_ORDER)})
     full = full.assign(order=order).sort_values(
@@ -313,10 +314,3 @@ def describe(
         "trend_words": words,
         "unsure": metadata.get("missing") or [],
     }
-
-# %% ../../nbs/81_scoring.caseload.ipynb #29d6e67c
-def _key(student_id: str):
-    "A student's id as the store's column takes it."
-    import uuid
-
-    return uuid.UUID(student_id)

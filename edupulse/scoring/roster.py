@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['ask', 'enrolled', 'freshness', 'has_recent_data', 'BandRule', 'place_bands']
 
-# %% ../../nbs/80_scoring.roster.ipynb #0ecb09dd
+# %% ../../nbs/80_scoring.roster.ipynb #0fec1724
+import uuid
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -88,9 +89,9 @@ class BandRule:
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be a share in (0, 1], not {getattr(self, name)}")
 
-# %% ../../nbs/80_scoring.roster.ipynb #b3f59bdf
+# %% ../../nbs/80_scoring.roster.ipynb #bdb853c7
 def place_bands(
-    scored: pd.DataFrame,  # student_id, school_id, risk_score, risk_category, judged (bool)
+    scored: pd.DataFrame,  # student_id, school_id, risk_score, judged (bool)
     rule: BandRule,
 ) -> pd.Series:  # meet, watch, track or nodata, in the order of the rows
     "The band of each student; ties are broken by id, so the same scores give the same list."
@@ -98,6 +99,6 @@ def place_bands(
     place = order.groupby("school_id").cumcount().reindex(scored.index)  # 0 is the top of the school
     size = scored.groupby("school_id")["student_id"].transform("size")
     can_meet = np.maximum(1, np.floor(size * rule.capacity_share + 0.5))
-    watched = (place < np.ceil(size * rule.watch_share)) | scored["risk_category"].isin(["high", "critical"])
+    watched = place < np.ceil(size * rule.watch_share)
     band = np.select([~scored["judged"], place < can_meet, watched], ["nodata", "meet", "watch"], "track")
     return pd.Series(band, index=scored.index, name="band")
