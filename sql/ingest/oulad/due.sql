@@ -4,7 +4,7 @@ select
     assessments.id_assessment,
     presentations.school_id,
     presentations.module,
-    presentations.starts + coalesce(as_integer(assessments.date), presentations.ends - presentations.starts) as due_date,
+    coalesce(presentations.starts + as_integer(assessments.date), presentations.ends) as due_date,
     assessments.assessment_type,
     as_number(assessments.weight) as weight
 from assessments
