@@ -50,7 +50,7 @@ def drop_scratch(
         if name not in VIEWS and not name.startswith("known_") and not name.endswith(KEPT):
             connection.execute(f"drop table {name}")
 
-# %% ../../nbs/31_features.weekly.ipynb #a60a263f
+# %% ../../nbs/31_features.weekly.ipynb #9a911279
 def set_variables(
     connection: duckdb.DuckDBPyConnection,
     **values,  # variable name → value
@@ -71,7 +71,7 @@ def make_weeks(
         make_relation(connection, f"features/{name}")
     first, end, weeks = connection.execute(
         "select min(from_date), max(as_of), max(week) from weeks"
-    ).fetchone()
+    ).fetchall()[0]
     set_variables(connection, first_date=first, end_date=end)
     if weeks and weeks > 60:
         raise ValueError(f"school year {school_year} has {weeks} weeks; check school_year in the calendar")
@@ -111,7 +111,7 @@ def school_years(
     )
     return [year for (year,) in rows.fetchall()]
 
-# %% ../../nbs/31_features.weekly.ipynb #1293f0dc
+# %% ../../nbs/31_features.weekly.ipynb #bb6632a4
 def frame_features(
     connection: duckdb.DuckDBPyConnection,  # with the snapshot's relations
     as_of: date | None = None,  # first day that may not be seen; everything when absent
@@ -125,6 +125,7 @@ def frame_features(
             years.append(
                 connection.execute(f"select * exclude (row_key) from {rows} order by student_id, week").df()
             )
+    years = [year for year in years if len(year)]
     if not years:
         raise LookupError(NO_WEEK)
     return pd.concat(years, ignore_index=True)
@@ -267,7 +268,7 @@ def write_years(
         raise LookupError(NO_WEEK)
     return weeks
 
-# %% ../../nbs/31_features.weekly.ipynb #ef526a4b
+# %% ../../nbs/31_features.weekly.ipynb #dfff50fb
 def publish(
     folder: Path,  # the feature store's folder
     manifest: Manifest,  # without its counts
@@ -278,8 +279,8 @@ def publish(
     store = FeatureStore(folder, replace(manifest, years=weeks))
     count = "select count(*), count(distinct student_id) from read_parquet($files)"
     with duckdb.connect() as connection:
-        rows, students = connection.execute(count, {"files": [str(file) for file in store.files]}).fetchone()
-    store = FeatureStore(folder, replace(store.manifest, rows=rows, students=students))
+        counted = connection.execute(count, {"files": [str(file) for file in store.files]}).fetchall()[0]
+    store = FeatureStore(folder, replace(store.manifest, rows=counted[0], students=counted[1]))
     beside = place / f"manifest.{manifest.data}.json"
     beside.write_text(json.dumps(asdict(store.manifest), indent=1), encoding="utf-8")
     os.replace(beside, place / "manifest.json")
