@@ -35,7 +35,7 @@ def drivers(
     moved = pd.Series(np.abs(attributions.parts).mean(axis=0), index=list(attributions.columns), name="moved")
     return moved.sort_values(ascending=False, kind="stable").head(top).rename_axis("feature").reset_index()
 
-# %% ../../nbs/91_faces.drivers.ipynb #5880977c
+# %% ../../nbs/91_faces.drivers.ipynb #1b4b6eac
 def drivers_chart(
     table: pd.DataFrame,  # as from `drivers`
     caption: str,
@@ -55,6 +55,6 @@ def drivers_chart(
         f"{row.name} {row.value}" for row in rows[["name", "value"]].itertuples(index=False)
     )
     drawing = svg(
-        (bars + words).properties(width=560, height=26 * len(rows)), f"What moved the scores\n{described}."
+        (bars + words).properties(width=300, height=28 * len(rows)), f"What moved the scores\n{described}."
     )
     return figure(drawing, caption)

@@ -94,7 +94,7 @@ def weekly_chart(
     title = f"Precision at capacity, week by week\n{described}."
     return figure(svg((lines + names).properties(width=860, height=240), title), caption)
 
-# %% ../../nbs/91_faces.list_charts.ipynb #364c0c82
+# %% ../../nbs/91_faces.list_charts.ipynb #da9b24da
 BAND_ORDER = ("critical", "high", "medium", "low")
 
 
@@ -124,7 +124,7 @@ def band_chart(
     words = alt.Chart(rows).mark_text(align="left", dx=6, fontSize=13).encode(x=x, y=y, text="name:N")
     described = "; ".join(f"{row.title} {row.name}" for row in rows.itertuples())
     drawing = svg(
-        (bars + words).properties(width=640, height=42 * len(rows)), f"Outcomes by band\n{described}."
+        (bars + words).properties(width=300, height=62 * len(rows)), f"Outcomes by band\n{described}."
     )
     return figure(drawing, caption)
 
