@@ -129,13 +129,12 @@ def pick_dates(
     late = date(first.year + 1, 2, 20)
     return Dates(train_until=first, as_of=late + timedelta(days=-late.weekday() % 7))
 
-# %% ../../nbs/96_faces.demo.ipynb #d1cead8f
+# %% ../../nbs/96_faces.demo.ipynb #9aa0e995
 def fill_store(
     demo: Demo,  # with its records written
 ) -> str:  # what became of the import, in one line
     "Make the store and read the records into it."
     from edupulse.ingest.load import ingest_folder
-
     from edupulse.store.engine import connect
     from edupulse.store.migrate import migrate
 
@@ -203,7 +202,7 @@ def say_metrics(
         if metrics.get(name) is not None
     ]
 
-# %% ../../nbs/96_faces.demo.ipynb #508d5c40
+# %% ../../nbs/96_faces.demo.ipynb #c0371175
 def run_reports(
     demo: Demo,  # with its features made
     dates: Dates,
@@ -214,7 +213,7 @@ def run_reports(
 
     truth = demo.records.resolve() / "truth" / "hazard.parquet"
     asked = {
-        "train": {"train_until": dates.train_until, "oracle": truth, "seed": demo.seed},
+        "train": {"train_until": dates.train_until, "oracle_file": truth, "seed": demo.seed},
         "score": {"as_of": dates.as_of},
     }
     pages = {}
