@@ -6,7 +6,7 @@
 __all__ = ['CHUNK', 'CLOSING_RATE', 'Ensemble', 'chunks', 'member_logits', 'Material', 'grow_member', 'new_network', 'Grown',
            'goals_at', 'grow_ensemble', 'close_members', 'calibrate']
 
-# %% ../../nbs/54_training.ensemble.ipynb #bf959ef7
+# %% ../../nbs/54_training.ensemble.ipynb #19508bf8
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -23,7 +23,7 @@ from ..sequences import Sequences, align
 from .calibration import Calibrator, fit_calibrator
 from .data import Batches, Goals, Scaler, Tensors, make_goals, make_tensors, observed_room
 from .loop import Trained, repeatable, train_network
-from .split import Split, labels_as_of, split_by_time
+from .split import Split, labels_as_of, split_by_time, split_dates
 
 # %% ../../nbs/54_training.ensemble.ipynb #ca9335a1
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def new_network(
     with repeatable(seed, threads=1):
         return RiskNetwork(config, features, context=len(sequences.columns["context"]))
 
-# %% ../../nbs/54_training.ensemble.ipynb #484114dc
+# %% ../../nbs/54_training.ensemble.ipynb #8fbea4e9
 @dataclass(frozen=True)
 class Grown:
     "An ensemble and how it came to be."
@@ -129,16 +129,15 @@ class Grown:
 
 def goals_at(
     sequences: Sequences,
-    labels: pd.DataFrame | Callable,  # as `labels_as_of` takes them
+    labels: pd.DataFrame,  # known on that day
     day: str,  # ISO date, first day not known
     configs: tuple[ModelConfig, TrainingConfig],
 ) -> Callable[[np.ndarray], Goals]:  # from the weeks that count
     "What was known of each week's outcome on a day."
-    targets = align(labels_as_of(labels, day), sequences)
-    room = observed_room(sequences.as_of, day, configs[1].settle_days)
+    targets, room = align(labels, sequences), observed_room(sequences.as_of, day, configs[1].settle_days)
     return lambda weeks: make_goals(sequences, targets, weeks, room, configs[0])
 
-# %% ../../nbs/54_training.ensemble.ipynb #babf45e0
+# %% ../../nbs/54_training.ensemble.ipynb #c4f236ba
 def grow_ensemble(
     sequences: Sequences,
     labels: pd.DataFrame
@@ -147,11 +146,11 @@ def grow_ensemble(
     training: TrainingConfig,
 ) -> Grown:
     "Train the members, calibrate them on the later period, and close over everything known."
-    configs = config, training
-    split = split_by_time(sequences, labels, training)
+    days = [str(day) for day in split_dates(sequences.as_of[sequences.valid], training)]
+    known = [labels_as_of(labels, day) for day in days]
+    early, late = (goals_at(sequences, *pair, (config, training)) for pair in zip(known, days, strict=True))
+    split = split_by_time(sequences, known[1], training)
     scaler = Scaler.fit(sequences, split.learn)
-    early = goals_at(sequences, labels, split.fit_until, configs)
-    late = goals_at(sequences, labels, split.train_until, configs)
     tensors = make_tensors(sequences, scaler, config)
     material = Material(tensors, early(split.learn), early(split.stop), training)
     networks = [new_network(sequences, config, training.seed * 1000 + n) for n in range(training.members)]
