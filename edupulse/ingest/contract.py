@@ -213,7 +213,7 @@ class PlainLoader(yaml.BaseLoader):
                 raise ValueError(f"line {node.start_mark.line + 1}: {name!r} stands there twice")
         return super().construct_mapping(node, deep)
 
-# %% ../../nbs/20_ingest.contract.ipynb #ceaf82ad
+# %% ../../nbs/20_ingest.contract.ipynb #e703e0a7
 def read_mapping(
     file: Path | str,  # a YAML file
 ) -> Mapping:
@@ -225,6 +225,7 @@ def read_mapping(
         content = yaml.load(file.read_text(encoding="utf-8-sig"), Loader=PlainLoader) or {}  # noqa: S506
         if not isinstance(content, dict):
             raise ValueError(f"a mapping file has entries such as {', '.join(Mapping.model_fields)}")
+        str(content).encode()  # YAML can write half a character with an escape
         return Mapping(**content)
     except ValidationError as error:
         raise ValueError(f"{file.name}: {first_fault(error)}") from None

@@ -21,7 +21,7 @@ from .contract import CONTRACTS, Contract, FileMapping, Mapping
 from .files import Survey, as_utf8, line_numbers, match_header, read_header, survey
 from ..resources import read_sql
 
-# %% ../../nbs/21_ingest.read.ipynb #bd29a045
+# %% ../../nbs/21_ingest.read.ipynb #b8231a27
 @contextmanager
 def workbench(
     mapping: Mapping,  # the district's words
@@ -35,7 +35,6 @@ def workbench(
             formats = list(mapping.date_formats) or ["%Y-%m-%d"]
             for name, value in (
                 ("date_formats", formats),
-                ("white_space", " \t\r\n\v\f\u00a0"),
                 ("imported_at", imported_at.replace(microsecond=0)),
                 ("has_past", False),
                 ("folder", folder),

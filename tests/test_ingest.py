@@ -1,0 +1,434 @@
+"""What no single notebook can show of the ingest: any file, a killed import, both databases, several nights."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edupulse.ingest.contract import CODES, CONTRACTS, Mapping, read_mapping
+from edupulse.ingest.files import as_utf8, line_numbers, survey
+from edupulse.ingest.load import ingest_folder
+from edupulse.ingest.read import Source, load_text, read_source, workbench
+from edupulse.resources import resource
+from edupulse.store.engine import session
+
+SAMPLE = resource("data/samples/district")
+NOW = datetime(2023, 10, 2, 3, 0)
+TABLES = [contract.table for contract in CONTRACTS.values()]
+QUICK = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def counts(engine) -> dict[str, int]:
+    with session(engine, read_only=True) as db:
+        return {table: db.execute(sa.text(f"select count(*) from {table}")).scalar() for table in TABLES}
+
+
+def ask(engine, question: str) -> list[tuple]:
+    with session(engine, read_only=True) as db:
+        return [tuple(row) for row in db.execute(sa.text(question))]
+
+
+def copy_of(folder: Path, **changed: str) -> Path:
+    """The sample district with some files replaced; None takes one out."""
+    shutil.copytree(SAMPLE, folder)
+    for name, text in changed.items():
+        file = folder / f"{name}.csv"
+        file.unlink() if text is None else file.write_text(text, encoding="utf-8")
+    return folder
+
+
+# ---- several nights, on both databases -------------------------------------------------------------------------------
+
+
+def test_the_same_folder_twice_changes_nothing(store):
+    first = ingest_folder(SAMPLE, store, imported_at=NOW)
+    before = counts(store)
+    again = ingest_folder(SAMPLE, store, imported_at=NOW.replace(day=3))
+    assert not first.failed and first.changed == sum(before.values()) == first.total("rows_read")
+    assert again.changed == 0 and counts(store) == before
+    assert "unchanged" in again.lines()[-1]
+
+
+def test_a_dry_run_says_what_would_happen_and_writes_nothing(store):
+    dry = ingest_folder(SAMPLE, store, dry_run=True)
+    assert dry.changed == dry.total("rows_read") > 0 and not any(counts(store).values())
+    assert ask(store, "select count(*) from historical_data_imports") == [(0,)]
+    assert ingest_folder(SAMPLE, store).changed == dry.changed
+
+
+def test_the_import_row_adds_up(store, tmp_path):
+    rows = "district_id,date,status\nD-001,2023-09-06,absent\nD-001,2023-09-06,absent\nD-001,6.9.,absent\n"
+    ingest_folder(copy_of(tmp_path / "x", attendance=rows), store)
+    question = "select rows_read, rows_accepted, rows_quarantined, rows_duplicate, state, file_name from historical_data_imports"
+    ((read, accepted, quarantined, duplicates, state, name),) = ask(store, question)
+    assert read == accepted + quarantined and (quarantined, duplicates, state, name) == (
+        1,
+        1,
+        "finished",
+        "x",
+    )
+    assert ask(store, "select file, row_number, column_name, reason, value from import_rejects") == [
+        ("attendance.csv", 4, "date", "invalid_date", "6.9.")
+    ]
+
+
+def test_corrections_keep_both_versions(store, tmp_path):
+    header = "district_id,date,status,recorded_at,superseded_at\n"
+    nights = [
+        "D-001,2023-09-06,absent,2023-09-06 15:00:00,\n",
+        "D-001,2023-09-06,absent,2023-09-06 15:00:00,2023-09-08 09:00:00\n"
+        "D-001,2023-09-06,excused,2023-09-08 09:00:00,\n",
+        "D-001,2023-09-06,tardy,,\n",
+    ]
+    actions = []
+    for number, rows in enumerate(nights):
+        folder = copy_of(tmp_path / str(number), attendance=header + rows, grades=None, discipline=None)
+        result = ingest_folder(folder, store, imported_at=NOW.replace(day=2 + number))
+        actions.append(
+            [
+                (file.added, file.corrected, file.unchanged)
+                for file in result.files
+                if file.file == "attendance.csv"
+            ]
+        )
+        assert ingest_folder(folder, store, imported_at=NOW.replace(day=20)).changed == 0
+    assert actions == [[(1, 0, 0)], [(0, 2, 0)], [(0, 1, 0)]]
+    question = "select status, cast(recorded_at as varchar), cast(superseded_at as varchar) from attendance_records order by 2"
+    versions = [(status, begins[:16], ends and ends[:16]) for status, begins, ends in ask(store, question)]
+    assert versions == [
+        ("absent", "2023-09-06 15:00", "2023-09-08 09:00"),
+        ("excused", "2023-09-08 09:00", "2023-10-04 03:00"),
+        ("tardy", "2023-10-04 03:00", None),
+    ]
+
+
+def test_an_older_export_does_not_undo_a_newer_one(store, tmp_path):
+    header = "district_id,date,status,recorded_at\n"
+    old = copy_of(tmp_path / "old", attendance=header + "D-001,2023-09-06,absent,2023-09-06 15:00:00\n")
+    new = copy_of(tmp_path / "new", attendance=header + "D-001,2023-09-06,excused,2023-09-08 09:00:00\n")
+    for folder in (old, new):
+        assert ingest_folder(folder, store).changed > 0
+    assert ingest_folder(old, store).changed == 0
+    assert ask(store, "select status from attendance_records where superseded_at is null") == [("excused",)]
+
+
+def test_rows_missing_from_a_newer_export_stay(store, tmp_path):
+    ingest_folder(SAMPLE, store)
+    before = counts(store)
+    lines = (SAMPLE / "attendance.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    assert ingest_folder(copy_of(tmp_path / "x", attendance="".join(lines[:5])), store).changed == 0
+    assert counts(store) == before
+
+
+def test_an_exit_completes_its_stay_and_a_new_one_corrects_it(store, tmp_path):
+    text = (SAMPLE / "enrollments.csv").read_text(encoding="utf-8")
+    stay = "D-001,north,2023,9,2023-09-05,,,2023-08-28,,"
+    left = text.replace(stay, "D-001,north,2023,9,2023-09-05,2023-09-26,dropout,2023-08-28,2023-09-29,")
+    moved = text.replace(
+        stay, "D-001,north,2023,9,2023-09-05,2023-09-26,transfer_verified,2023-08-28,2023-09-29,"
+    )
+    question = """
+        select exit_reason, superseded_at is null from enrollments join students on students.id = student_id
+        where district_id = 'D-001' order by superseded_at is null
+    """
+    ingest_folder(SAMPLE, store, imported_at=NOW)
+    result = ingest_folder(
+        copy_of(tmp_path / "left", enrollments=left), store, imported_at=NOW.replace(day=3)
+    )
+    assert result.changed == 1 and [reason for reason, _ in ask(store, question)] == ["dropout"]
+    result = ingest_folder(
+        copy_of(tmp_path / "moved", enrollments=moved), store, imported_at=NOW.replace(day=4)
+    )
+    assert result.changed == 1
+    assert [(reason, bool(current)) for reason, current in ask(store, question)] == [
+        ("dropout", False),
+        ("transfer_verified", True),
+    ]
+
+
+def test_students_schools_and_days_are_overwritten(store, tmp_path):
+    ingest_folder(SAMPLE, store)
+    changes = {}
+    for name, old, new in (
+        ("students", "D-003,Cleo,Calder,10", "D-003,Cleo,Calder,11"),
+        ("schools", "South High,4", "South High,6"),
+        ("calendar", "north,2023-09-06,2023,instructional", "north,2023-09-06,2023,closed"),
+    ):
+        text = (SAMPLE / f"{name}.csv").read_text(encoding="utf-8")
+        assert old in text
+        changes[name] = text.replace(old, new)
+    folder = copy_of(tmp_path / "x", **changes)
+    assert ingest_folder(folder, store).changed == 3
+    assert ingest_folder(folder, store).changed == 0
+    assert ask(store, "select grade_level from students where district_id = 'D-003'") == [(11,)]
+    assert ask(store, "select periods_per_day from schools where school_id = 'south'") == [(6,)]
+
+
+def test_a_district_in_its_own_words(store):
+    folder = resource("data/samples/mapped")
+    result = ingest_folder(folder, store, folder / "mapping.yaml")
+    assert not result.failed and not result.total("quarantined")
+    assert ask(store, "select name from schools") == [("Élan High",)]
+    assert ask(store, "select grade_level from students where district_id = '7000'") == [(0,)]
+    assert ask(store, "select severity_level from discipline_incidents") == [(3,)]
+
+
+# ---- what is wrong is said, and nothing of a row is in what is said --------------------------------------------------
+
+WRONG = {
+    "unknown column": ("attendance", "district_id,date,status,bus\nD-001,2023-09-06,absent,x\n", "'bus' is not known"),
+    "bad date": ("attendance", "district_id,date,status\nD-001,2023-02-30,absent\n", "invalid_date"),
+    "impossible grade": (
+        "grades", "district_id,course_id,grade_value,submission_date\nD-001,ALG,101,2023-09-08\n", "impossible_grade",
+    ),
+    "unknown student": ("attendance", "district_id,date,status\nSECRET,2023-09-06,absent\n", "unknown_student"),
+    "unknown code": ("attendance", "district_id,date,status\nD-001,2023-09-06,SECRET\n", "unknown_code"),
+    "conflict": (
+        "attendance", "district_id,date,status\nD-001,2023-09-06,absent\nD-001,2023-09-06,tardy\n",
+        "district_id+date+period: conflicting_duplicate",
+    ),
+    "duplicate": ("attendance", "district_id,date,status\n" + "D-001,2023-09-06,absent\n" * 2, "1 repeated"),
+    "too few fields": ("attendance", "district_id,date,status\nD-001,2023-09-06\n", "broken_row"),
+    "missing column": ("attendance", "district_id,date\nSECRET,2023-09-06\n", "has no column status"),
+    "no header": ("attendance", "SECRET,2023-09-06,absent\n", "is there a header"),
+    "empty file": ("discipline", "", "is empty"),
+    "severity": ("discipline", "district_id,incident_date,severity_level\nD-001,2023-09-06,9\n", "impossible_severity"),
+    "missing file": ("discipline", None, "is not there; imported without it"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_each_fault_has_its_line_and_does_not_stop_the_rest(what, sqlite_store, tmp_path):
+    name, text, expected = WRONG[what]
+    result = ingest_folder(copy_of(tmp_path / "x", **{name: text}), sqlite_store)
+    lines = [line for line in result.lines() if line.startswith(f"{name}.csv:")]
+    assert any(expected in line for line in lines), lines
+    assert result.exit_code == 0 and "SECRET" not in result.summary() + result.json()
+
+
+def test_a_wrong_encoding_costs_its_rows_and_says_so(sqlite_store, tmp_path):
+    folder = copy_of(tmp_path / "x")
+    students = (SAMPLE / "students.csv").read_text(encoding="utf-8")
+    (folder / "students.csv").write_bytes(students.encode("cp1252"))
+    result = ingest_folder(folder, sqlite_store)
+    (students,) = (file for file in result.files if file.file == "students.csv")
+    assert students.reasons == {":wrong_encoding": 2} and result.exit_code == 0
+    assert students.first_lines == {":wrong_encoding": 10}
+    assert not ingest_folder(folder, sqlite_store, Mapping(encoding="cp1252")).total("quarantined")
+
+
+@pytest.mark.parametrize("name", [name for name, contract in CONTRACTS.items() if contract.needed])
+@pytest.mark.parametrize("text", [None, "", "Ada,Abend\n"])
+def test_a_required_file_that_cannot_be_used_stops_the_import(name, text, sqlite_store, tmp_path):
+    result = ingest_folder(copy_of(tmp_path / "x", **{name: text}), sqlite_store)
+    assert result.exit_code == 1 and name in result.lines()[-1] and "Abend" not in result.summary()
+    assert not any(counts(sqlite_store).values())
+    assert ask(sqlite_store, "select state from historical_data_imports") == [("failed",)]
+
+
+def test_nothing_accepted_fails_and_keeps_the_reasons(sqlite_store, tmp_path):
+    folder = tmp_path / "x"
+    folder.mkdir()
+    rows = {
+        "schools": "school_id\n" + "s" * 60 + "\n",
+        "calendar": "school_id,date,school_year,day_type\ns,x,2023,open\n",
+        "students": "district_id\n" + "d" * 60 + "\n",
+        "enrollments": "district_id,school_id,school_year,entry_date\nd,s,2023,x\n",
+    }
+    for name, text in rows.items():
+        (folder / f"{name}.csv").write_text(text)
+    result = ingest_folder(folder, sqlite_store)
+    assert result.exit_code == 1 and "not one row" in result.lines()[-1]
+    assert ask(sqlite_store, "select count(*) from import_rejects") == [(4,)]
+
+
+@pytest.fixture
+def sqlite_store(migrated_sqlite, tmp_path):
+    from edupulse.store.engine import connect
+
+    shutil.copy(migrated_sqlite, tmp_path / "store.db")
+    engine = connect(f"sqlite:///{tmp_path / 'store.db'}")
+    yield engine
+    engine.dispose()
+
+
+# ---- anything that parses, with anything -----------------------------------------------------------------------------
+
+cells = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=("Cs",)), max_size=12
+)
+readable = cells.filter(lambda text: "\r" not in text)
+
+
+@QUICK
+@given(
+    st.lists(st.tuples(readable, readable, readable), max_size=12),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from([",", ";", "\t", "|"]),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    st.booleans(),
+)
+def test_any_csv_is_read_as_pythons_reader_reads_it(tmp_path, rows, line_end, delimiter, encoding, quote_all):
+    text = io.StringIO(newline="")
+    quoting = csv.QUOTE_ALL if quote_all or line_end == "\r" else csv.QUOTE_MINIMAL  # the writer forgets "\n"
+    csv.writer(text, delimiter=delimiter, lineterminator=line_end, quoting=quoting).writerows(
+        [("a", "b", "c"), *rows]
+    )
+    file = tmp_path / "any.csv"
+    file.write_bytes(text.getvalue().encode(encoding))
+    with workbench(Mapping(), NOW) as db:
+        seen = survey(file)
+        path = as_utf8(file, seen, "utf-16" if encoding == "utf-16" else "utf-8", tmp_path)
+        load_text(db, path, ["a", "b", "c"], delimiter)
+        got = [tuple(cell or "" for cell in row) for row in db.sql("from told").fetchall()]
+        broken = db.execute("select count(*) from reject_errors").fetchall()[0][0]
+        lines = line_numbers(path, seen, len(got), set(), delimiter)
+    assert not broken and got == rows
+    if lines and not any("\n" in cell for row in rows for cell in row):
+        assert lines == {number: number + 1 for number in range(1, len(rows) + 1)}
+
+
+@QUICK
+@given(st.binary(max_size=200))
+def test_no_bytes_break_the_import_and_no_row_is_lost(tmp_path, content):
+    file = tmp_path / "attendance.csv"
+    file.write_bytes(b"district_id,date,status\n" + content)
+    with workbench(Mapping(), NOW) as db:
+        try:
+            reading = read_source(db, Source(CONTRACTS["attendance"], file))
+        except ValueError as error:
+            assert "\n" not in str(error)
+            return
+        good = db.sql("select count(*) from staged where problem is null").fetchall()[0][0]
+        assert good == 0 and reading.rows == db.sql("select count(*) from rejects").fetchall()[0][0]
+
+
+FORMATS = ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%d-%b-%Y", "%Y%m%d")
+
+
+@QUICK
+@given(st.dates(date(1900, 1, 1), date(2199, 12, 31)), st.sampled_from(FORMATS))
+def test_a_date_in_the_districts_format_is_that_date(day, pattern):
+    with workbench(Mapping(date_formats=(pattern,)), NOW) as db:
+        for text in (day.isoformat(), day.strftime(pattern)):
+            assert db.execute("select as_date(?)", [text]).fetchall() == [(day,)]
+
+
+@QUICK
+@given(st.text(max_size=15))
+def test_any_text_is_a_date_only_if_it_is_one(text):
+    try:
+        expected = (
+            date.fromisoformat(text)
+            if len(text) == 10 and text[4] == text[7] == "-" and text.isascii()
+            else None
+        )
+    except ValueError:
+        expected = None
+    if expected and not 1900 <= expected.year < 2200:
+        expected = None
+    with workbench(Mapping(), NOW) as db:
+        assert db.execute("select as_date(?)", [text]).fetchall() == [(expected,)]
+        db.execute("select as_moment(?), as_integer(?), as_number(?), json_leaves(?)", [text] * 4).fetchall()
+
+
+@QUICK
+@given(st.text(max_size=80) | st.binary(max_size=80))
+def test_no_mapping_file_breaks_the_import(tmp_path, content):
+    file = tmp_path / "mapping.yaml"
+    file.write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
+    try:
+        assert isinstance(read_mapping(file), Mapping)
+    except ValueError as error:
+        assert str(error).startswith("mapping.yaml: ")
+
+
+@QUICK
+@given(st.data())
+def test_a_mapping_file_is_read_back_as_it_was_written(tmp_path, data):
+    words = st.text(st.characters(codec="utf-8", categories=("L", "N", "P")), min_size=1, max_size=8)
+    column = data.draw(st.sampled_from(sorted(CODES)))
+    codes = {column: data.draw(st.dictionaries(words, st.sampled_from(sorted(set(CODES[column].values())))))}
+    contract = data.draw(st.sampled_from(sorted(CONTRACTS)))
+    columns = data.draw(st.dictionaries(st.sampled_from(CONTRACTS[contract].columns), words))
+    file = tmp_path / "mapping.yaml"
+    written = {"codes": codes, "files": {contract: {"columns": columns}}}
+    file.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
+    mapping = read_mapping(file)
+    assert mapping.codes == codes and mapping.files[contract].columns == columns
+
+
+# ---- a kill leaves nothing or all ------------------------------------------------------------------------------------
+
+VICTIM = """
+import sys
+from edupulse.ingest.load import ingest_folder
+from edupulse.store.engine import connect
+engine = connect(sys.argv[2])
+print("begin", flush=True)
+ingest_folder(sys.argv[1], engine)
+print("end", flush=True)
+"""
+
+
+def big_district(folder: Path, students: int = 300, days: int = 60) -> Path:
+    """The sample with more attendance, so that there is something to kill."""
+    copy_of(folder)
+    ids = [f"K-{number:04}" for number in range(students)]
+    (folder / "students.csv").write_text("district_id\n" + "\n".join(ids) + "\n")
+    stays = [f"{name},north,2023,2023-09-05" for name in ids]
+    (folder / "enrollments.csv").write_text(
+        "district_id,school_id,school_year,entry_date\n" + "\n".join(stays) + "\n"
+    )
+    first = date(2023, 9, 4).toordinal()
+    rows = [f"{name},{date.fromordinal(first + day)},absent" for name in ids for day in range(days)]
+    (folder / "attendance.csv").write_text("district_id,date,status\n" + "\n".join(rows) + "\n")
+    for name in ("grades", "discipline"):
+        (folder / f"{name}.csv").unlink()
+    return folder
+
+
+def test_a_killed_import_leaves_nothing_or_all(store, tmp_path):
+    folder = big_district(tmp_path / "big")
+    url = store.url.render_as_string(hide_password=False)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", textwrap.dedent(VICTIM), str(folder), url]
+    whole = sum(
+        {"schools": 2, "calendar": 52, "students": 300, "stays": 300, "attendance": 300 * 60}.values()
+    )
+    outcomes, duration = [], measure(folder, store)
+    for share in (0.4, 0.6, 0.75, 0.9, 1.0, None):  # of an import's own duration; None: not killed
+        victim = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
+        assert victim.stdout.readline() == "begin\n"
+        if share is not None:
+            time.sleep(duration * share)
+            victim.send_signal(signal.SIGKILL)
+        victim.wait()
+        victim.stdout.close()
+        outcomes.append(sum(counts(store).values()))
+    assert set(outcomes) <= {0, whole} and outcomes[-1] == whole
+    assert len(ask(store, "select id from historical_data_imports")) >= 1
+
+
+def measure(folder: Path, store) -> float:
+    """About how many seconds an import takes here: a dry run does all but the writing."""
+    began = time.monotonic()
+    ingest_folder(folder, store, dry_run=True)
+    return 1.4 * (time.monotonic() - began)
