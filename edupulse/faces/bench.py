@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['MEASUREMENTS', 'LARGE_IS_GOOD', 'find_measurement', 'meets', 'Measured', 'flatten', 'show', 'machine', 'measure']
 
-# %% ../../nbs/95_faces.bench.ipynb #beade7b9
+# %% ../../nbs/95_faces.bench.ipynb #70600f8b
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from importlib import import_module
 
 # %% ../../nbs/95_faces.bench.ipynb #3c63a6bb
@@ -41,13 +41,14 @@ def meets(
     "Whether a figure keeps its promise."
     return value >= goal if any(word in name for word in LARGE_IS_GOOD) else value <= goal
 
-# %% ../../nbs/95_faces.bench.ipynb #645a523d
+# %% ../../nbs/95_faces.bench.ipynb #2eb88a5d
 @dataclass(frozen=True)
 class Measured:
     "The figures of one measurement on this machine."
 
     work: str  # an entry of MEASUREMENTS
     figures: dict  # plain figures, nested by step; `goal` holds what was promised
+    words: str = ""  # the measurement's own summary; a table is made when it is empty
 
     @property
     def kept(self) -> dict[str, bool]:
@@ -60,7 +61,9 @@ class Measured:
         return {"work": self.work, "machine": machine(), **self.figures, "kept": self.kept}
 
     def summary(self) -> str:
-        "A table for a person."
+        "Lines for a person."
+        if self.words:
+            return f"{self.work} on {machine()}\n\n{self.words}"
         goals, kept = self.figures.get("goal", {}), self.kept
         lines = [f"{self.work} on {machine()}", ""]
         for name, value in flatten(self.figures).items():
@@ -98,10 +101,13 @@ def machine() -> str:
     "The machine, in words that name nobody."
     return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
 
-# %% ../../nbs/95_faces.bench.ipynb #8d8cc4da
+# %% ../../nbs/95_faces.bench.ipynb #0a458346
 def measure(
     work: str,  # an entry of MEASUREMENTS
     students: int = 100_000,  # in the made-up district
 ) -> Measured:
     "Run one measurement."
-    return Measured(work, find_measurement(work)(students=students))
+    result = find_measurement(work)(students=students)
+    if is_dataclass(result):
+        return Measured(work, asdict(result), result.summary())
+    return Measured(work, result)

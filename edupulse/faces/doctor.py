@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['GIGABYTE', 'CHECKS', 'Check', 'Diagnosis', 'check_python', 'package_troubles', 'check_packages', 'pins', 'check_home',
-           'check_disk', 'check_memory', 'check_gpu', 'check_resources', 'check_store', 'check_snapshot',
-           'check_features', 'ask', 'examine']
+           'check_disk', 'check_memory', 'check_gpu', 'check_resources', 'missing_file', 'check_store',
+           'check_snapshot', 'check_features', 'check_model', 'active_model', 'ask', 'examine']
 
-# %% ../../nbs/94_faces.doctor.ipynb #c5d089db
+# %% ../../nbs/94_faces.doctor.ipynb #3ee139dc
 import json
 import os
 import platform
@@ -17,6 +17,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, Row
 
 from ..settings import Settings, load_settings
 
@@ -185,7 +189,14 @@ def check_resources(
         parameters_of(find_report(name))
     return Check("resources", "ok", f"{statements} SQL files; reports: {', '.join(report_names()) or 'none'}")
 
-# %% ../../nbs/94_faces.doctor.ipynb #85639080
+# %% ../../nbs/94_faces.doctor.ipynb #948dbb16
+def missing_file(
+    settings: Settings,  # names the store
+) -> bool:  # False also when the store is on a server
+    "Whether the store is an SQLite file that is not there."
+    return settings.url.startswith("sqlite") and not Path(settings.url.removeprefix("sqlite:///")).is_file()
+
+# %% ../../nbs/94_faces.doctor.ipynb #ea840450
 def check_store(
     settings: Settings,  # names the store
 ) -> Check:
@@ -193,8 +204,7 @@ def check_store(
     from edupulse.store.engine import connect
     from edupulse.store.migrate import store_state
 
-    file = Path(settings.url.removeprefix("sqlite:///"))
-    if settings.url.startswith("sqlite") and not file.is_file():
+    if missing_file(settings):
         return Check("store", "fail", "none yet", "edupulse init")
     store = store_state(connect(settings.url))
     found = f"{store.database}, schema {store.revision or 'none'} ({store.state})"
@@ -206,7 +216,7 @@ def check_store(
         )
     return Check("store", "ok", f"{found}, {store.tables} tables, TimescaleDB {store.timescaledb}")
 
-# %% ../../nbs/94_faces.doctor.ipynb #2966b6e1
+# %% ../../nbs/94_faces.doctor.ipynb #7afb478e
 def check_snapshot(
     settings: Settings,  # names the home and the store
 ) -> Check:
@@ -215,7 +225,7 @@ def check_snapshot(
     from edupulse.store.snapshot import open_snapshot, store_content
 
     manifest = settings.home / "snapshot" / "manifest.json"
-    if not manifest.is_file():
+    if missing_file(settings) or not manifest.is_file():
         return Check("snapshot", "warn", "none yet", "edupulse features")
     rows = sum(open_snapshot(manifest.parent).rows.values())
     fresh = json.loads(manifest.read_text(encoding="utf-8"))["content"] == store_content(
@@ -250,7 +260,48 @@ def check_features(
             )
     return Check("features", "ok", found)
 
-# %% ../../nbs/94_faces.doctor.ipynb #74baface
+# %% ../../nbs/94_faces.doctor.ipynb #5b138910
+def check_model(
+    settings: Settings,  # names the home and the store
+) -> Check:
+    "Is there an active model, is it intact, and was it trained on the present features?"
+    from edupulse.features.catalog import FEATURE_SETS, feature_version
+    from edupulse.model.checkpoint import read_folder
+    from edupulse.store.engine import connect
+
+    row = None if missing_file(settings) else active_model(connect(settings.url))
+    if row is None:
+        return Check("model", "warn", "none trained yet", "edupulse run train")
+    try:
+        read_folder(settings.home / "models" / row.model_version, row.hyperparameters["digest"])
+    except (FileNotFoundError, ValueError) as error:
+        return Check(
+            "model", "fail", " ".join(str(error).split()), "edupulse run train, or restore home/models"
+        )
+    known = {feature_version(name): name for name in FEATURE_SETS}
+    trained_on = row.hyperparameters["feature_version"]
+    if trained_on not in known:
+        found = (
+            f"{row.model_version} was trained on features {trained_on}, which this version no longer makes"
+        )
+        return Check("model", "fail", found, "edupulse run train")
+    return Check("model", "ok", f"{row.model_version}, intact, on {known[trained_on]} features")
+
+# %% ../../nbs/94_faces.doctor.ipynb #956ab8db
+def active_model(
+    engine: "Engine",  # the store
+) -> "Row | None":  # model_version, hyperparameters
+    "The model that scores."
+    import sqlalchemy as sa
+
+    from edupulse.store.engine import session
+    from edupulse.store.tables import model_metadata
+
+    wanted = (model_metadata.c.model_version, model_metadata.c.hyperparameters)
+    with session(engine, read_only=True) as db:
+        return db.execute(sa.select(*wanted).where(model_metadata.c.is_active)).first()
+
+# %% ../../nbs/94_faces.doctor.ipynb #8a1fc40f
 CHECKS: dict[str, Callable[[Settings], Check]] = {
     "python": check_python,
     "packages": check_packages,
@@ -262,6 +313,7 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
     "store": check_store,
     "snapshot": check_snapshot,
     "features": check_features,
+    "model": check_model,
 }
 
 # %% ../../nbs/94_faces.doctor.ipynb #f2917023

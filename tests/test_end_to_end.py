@@ -1,0 +1,111 @@
+"""The whole job on a small district, by the commands' own functions, in two homes: reports exist, scores agree.
+
+Same records and seed, same scores, to the bit; and scoring a week twice changes nothing.
+"""
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from edupulse.faces.demo import Demo, fill_store, make_features, make_records, pick_dates
+from edupulse.faces.reports import run_report, runs
+from edupulse.store.engine import connect, session
+from edupulse.store.tables import model_metadata, predictions, student_features
+
+SMALL = {"members": 1, "max_epochs": 2, "bootstrap_repeats": 20}
+WHAT = ["student_id", "as_of", "model_version", "risk_score", "risk_category", "confidence", "risk_factors"]
+WHAT += ["trajectory", "convergence_delta", "feature_version", "horizon_days"]
+
+
+def job(home):
+    "Raw records to a caseload in a home of its own."
+    demo = Demo(home, students=300, years=3, seed=5)
+    make_records(demo)
+    fill_store(demo)
+    make_features(demo)
+    dates = pick_dates(demo.records / "calendar.csv")
+    truth = demo.records / "truth" / "hazard.parquet"
+    asked = {"train_until": dates.train_until, "oracle_file": truth, **SMALL}
+    train = run_report("train", asked, settings=demo.settings)
+    score = run_report("score", {"as_of": dates.as_of}, settings=demo.settings)
+    return demo, dates, train, score
+
+
+def scores(demo):
+    "Every stored prediction, without the moment at which it was written."
+    with session(connect(demo.settings.url), read_only=True) as db:
+        rows = db.execute(sa.select(*(predictions.c[name] for name in WHAT))).mappings().all()
+    return pd.DataFrame(rows, columns=WHAT).sort_values("student_id", ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    return job(tmp_path_factory.mktemp("first") / "home")
+
+
+def test_both_reports_are_there_and_open_without_a_network(first):
+    demo, _, train, score = first
+    for run in (train, score):
+        page = run.html.read_text(encoding="utf-8")
+        assert page.count("<main>") == 1 and page.count("<h1") == 1 and "<script" not in page
+        assert 'src="http' not in page and 'href="http' not in page and "Traceback" not in page
+    assert list(runs(demo.settings)["report"]) == ["score", "train"]
+
+
+def test_everyone_scored_has_a_score_a_band_and_a_model(first):
+    demo, dates, *_ = first
+    found = scores(demo)
+    assert (
+        len(found) > 200
+        and (found["as_of"] == dates.as_of).all()
+        and not found["student_id"].duplicated().any()
+    )
+    assert found["risk_score"].between(0, 1).all() and found["confidence"].between(0, 1).all()
+    assert set(found["risk_category"]) <= {"critical", "high", "medium", "low"}
+    explained = found[found["risk_factors"].str.len() > 0]
+    assert len(explained) and explained["risk_factors"].str.len().max() <= 3
+    for factor in explained["risk_factors"].iloc[0]:
+        assert {"factor", "weight", "value", "description", "recommendation"} <= set(factor)
+    with session(connect(demo.settings.url), read_only=True) as db:
+        active = (
+            db.execute(sa.select(model_metadata.c.model_version).where(model_metadata.c.is_active))
+            .scalars()
+            .all()
+        )
+        weeks = db.scalar(sa.select(sa.func.count()).select_from(student_features))
+    assert active == [found["model_version"].iloc[0]] and weeks >= len(found)
+
+
+def test_no_name_is_in_what_may_be_shared(first):
+    "Logs, MLflow's records and the train report know no student."
+    demo, _, train, _ = first
+    students = pd.read_csv(demo.records / "students.csv", dtype=str)
+    shared = train.html.read_text(encoding="utf-8") + train.notebook.read_text(encoding="utf-8")
+    for file in [*demo.home.glob("logs/*"), *demo.home.glob("mlflow*"), *demo.home.glob("mlflow*/**/*.json")]:
+        shared += file.read_bytes().decode("utf-8", "ignore") if file.is_file() else ""
+    whole = students["first_name"] + " " + students["last_name"]
+    assert not [name for name in whole if name in shared]
+    assert not [key for key in students["district_id"] if f'"{key}"' in shared or f">{key}<" in shared]
+
+
+def test_scoring_again_changes_nothing(first):
+    demo, dates, *_ = first
+    engine = connect(demo.settings.url)
+    everything = {
+        table.name: sa.select(table).order_by(*table.primary_key.columns)
+        for table in (predictions, student_features)
+    }
+    with session(engine, read_only=True) as db:
+        before = {name: db.execute(query).all() for name, query in everything.items()}
+    run_report("score", {"as_of": dates.as_of}, settings=demo.settings)
+    with session(engine, read_only=True) as db:
+        after = {name: db.execute(query).all() for name, query in everything.items()}
+    assert before == after
+
+
+def test_the_same_records_and_seed_give_the_same_scores_to_the_bit(first, tmp_path):
+    demo, *_ = first
+    other, *_ = job(tmp_path / "elsewhere")
+    ours, theirs = scores(demo), scores(other)
+    assert ours["risk_score"].to_numpy().tobytes() == theirs["risk_score"].to_numpy().tobytes()
+    pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
