@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MODEL_STYLES', 'PERIODS', 'CURVES', 'ModelStyle', 'style_of', 'model_scales', 'basis', 'name_periods',
-           'timeline_chart', 'learning_chart', 'curve_chart', 'corner_names', 'calibration_chart']
+           'timeline_chart', 'learning_chart', 'curve_chart', 'corner_names', 'calibration_chart', 'drawing_of']
 
 # %% ../../nbs/91_faces.evaluation_charts.ipynb #ebd7a35e
 from dataclasses import dataclass
@@ -255,3 +255,10 @@ def calibration_chart(
         (honest + dots + word).properties(width=440, height=340), f"Calibration in tenths\n{described}."
     )
     return figure(drawing, caption)
+
+# %% ../../nbs/91_faces.evaluation_charts.ipynb #71e13ab7
+def drawing_of(
+    drawn: Html,  # a figure, as from the functions above
+) -> str:  # the <svg> element
+    "The drawing inside a figure."
+    return str(drawn[drawn.index("<svg") : drawn.index("</svg>") + len("</svg>")])
