@@ -11,6 +11,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
 from edupulse.faces.demo import pick_dates
 from edupulse.features.weekly import build_features
@@ -129,6 +130,8 @@ def poison_calendar(db):
         "from school_calendar where date(date, '+120 days') >= :day and rowid % 4 = 0",
         DAY,
     )
+    first = "(select min(school_id) from schools)"  # where nothing to come is left at all
+    db.execute(f"delete from school_calendar where date >= :day and school_id = {first}", DAY)
     db.execute("update schools set submitted_through = :day where submitted_through >= :day", DAY)
 
 
@@ -211,3 +214,64 @@ def test_labels_known_by_the_day_are_the_same(snapshots):
     known = {name: build_labels(each, known_until=AS_OF) for name, each in snapshots.items()}
     assert known["clean"]["event"].any()
     assert_bits_equal(known["clean"], known["poisoned"])
+
+
+@pytest.fixture(scope="module")
+def model(snapshots, features):
+    "A small model, trained on what was known by the day."
+    from edupulse.labels import build_labels
+    from edupulse.model.config import ModelConfig, TrainingConfig
+    from edupulse.sequences import build_sequences
+    from edupulse.training.estimator import RiskModel
+
+    training = TrainingConfig(train_until=AS_OF.isoformat(), members=1, max_epochs=1, progress=False)
+    labels = build_labels(snapshots["clean"], known_until=AS_OF)
+    return RiskModel(ModelConfig(hidden=8), training).fit(
+        build_sequences(features["clean"], "district"), labels
+    )
+
+
+@pytest.fixture(scope="module")
+def scored(stores, snapshots, model, tmp_path_factory):
+    "What a scoring run finds and writes, from each."
+    from edupulse.scoring.score import ScoreOptions, score
+
+    place, options = tmp_path_factory.mktemp("scored"), ScoreOptions(progress=False)
+    held = {name: build_features(each, place / name, as_of=AS_OF) for name, each in snapshots.items()}
+    return {name: score(engine, held[name], model, AS_OF, options) for name, engine in stores.items()}
+
+
+def test_scores_bands_and_reasons_are_the_same_to_the_bit(scored):
+    assert scored["clean"].frame["risk_score"].notna().sum() > 200
+    assert scored["clean"].frame["risk_factors"].str.len().max() > 0
+    assert_bits_equal(scored["clean"].frame, scored["poisoned"].frame)
+
+
+@pytest.mark.parametrize("name", ["predictions", "student_features"])
+def test_what_is_stored_is_the_same_to_the_bit(scored, stores, name):
+    from edupulse.store import tables
+
+    table, moments = getattr(tables, name), {"id", "created_at", "prediction_date"}
+    day = table.c.as_of if name == "predictions" else table.c.feature_date
+    columns = [column for column in table.c if column.name not in moments]
+    rows = {}
+    for store, engine in stores.items():
+        with engine.connect() as db:
+            query = sa.select(*columns).where(day == AS_OF).order_by(table.c.student_id)
+            rows[store] = pd.DataFrame(db.execute(query).mappings().all())
+    assert len(rows["clean"]) > 200
+    assert_bits_equal(rows["clean"], rows["poisoned"])
+
+
+def test_training_on_what_was_known_gives_the_same_network(snapshots, features, model):
+    from edupulse.labels import build_labels
+    from edupulse.sequences import build_sequences
+    from edupulse.training.estimator import RiskModel
+
+    labels = build_labels(snapshots["poisoned"], known_until=AS_OF)
+    again = RiskModel(model.config, model.training).fit(
+        build_sequences(features["poisoned"], "district"), labels
+    )
+    assert again.version_ == model.version_
+    rows = build_sequences(features["clean"], "district")
+    assert_bits_equal(model.predict(rows), again.predict(rows))
