@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['AttributionConfig', 'integrate', 'state_before', 'last_week', 'Attributions', 'batches', 'explain_batch', 'attribute']
 
-# %% ../../nbs/70_explain.attribution.ipynb #1a5d88ff
+# %% ../../nbs/70_explain.attribution.ipynb #12f4a679
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,18 +21,20 @@ from ..model.network import RiskNetwork
 from ..sequences import Sequences
 from ..training.data import Tensors, make_tensors
 from ..training.ensemble import Ensemble
+from ..training.loop import repeatable
 
-# %% ../../nbs/70_explain.attribution.ipynb #deab36ea
+# %% ../../nbs/70_explain.attribution.ipynb #9f64ed0f
 @dataclass(frozen=True)
 class AttributionConfig:
     "How the path from the unremarkable record to the student's own is walked."
 
     steps: int = 12  # Gauss-Legendre nodes on the path
     batch: int = 64  # students at a time; `batch * steps` sequences go through the network at once
+    workers: int = 1  # batches at a time, each on one core; they do not change the numbers
 
     def __post_init__(self):
         "Refuse what cannot be walked."
-        for name in ("steps", "batch"):
+        for name in ("steps", "batch", "workers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
 
@@ -151,7 +154,7 @@ def explain_batch(
     fixed += [state for each in states for state in each]
     return integrate(risk, [x[:, weeks] for x in tensors.inputs], tuple(fixed), steps)
 
-# %% ../../nbs/70_explain.attribution.ipynb #990f20c6
+# %% ../../nbs/70_explain.attribution.ipynb #db7273d5
 def attribute(
     model,  # a fitted RiskModel: .ensemble_ says how sequences become calibrated log-odds
     sequences: Sequences,  # cut at the date that is explained: the last week is the one
@@ -163,10 +166,16 @@ def attribute(
     columns = tuple(name for modality in sequences.inputs for name in sequences.columns[modality])
     parts = np.zeros((len(sequences), len(columns)), dtype="float32")
     delta = np.zeros(len(sequences), dtype="float32")
-    bar = tqdm(total=len(sequences), desc="reasons", unit="student", disable=not progress)
-    for group in batches(sequences.valid.sum(axis=1), config.batch):
+
+    def work(group):
         tensors = make_tensors(sequences.select(group), ensemble.scaler, ensemble.config)
-        parts[group], delta[group] = explain_batch(ensemble, tensors, config.steps)
-        bar.update(len(group))
-    bar.close()
+        return group, *explain_batch(ensemble, tensors, config.steps)
+
+    groups = batches(sequences.valid.sum(axis=1), config.batch)
+    with repeatable(seed=0, threads=1), ThreadPoolExecutor(config.workers) as pool:
+        done = tqdm(
+            pool.map(work, groups), "reasons", len(groups), unit="batch", delay=2, disable=not progress
+        )
+        for group, each, gap in done:
+            parts[group], delta[group] = each, gap
     return Attributions(sequences.keys["student_id"].to_numpy(), columns, parts, delta)

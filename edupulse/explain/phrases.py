@@ -164,7 +164,7 @@ CONCERNS = {
     ),
 }
 
-# %% ../../nbs/70_explain.phrases.ipynb #9cb706d8
+# %% ../../nbs/70_explain.phrases.ipynb #1a7b60d8
 STRENGTHS = {
     "grade_trend_8w": Phrase(
         "falling grades", "high", 0.75, "Grades have risen by about {value:points} a week since {since}.", 8
@@ -175,9 +175,6 @@ STRENGTHS = {
     "attendance_rate_4w": Phrase("absence", "high", 0.95, "In school {value:percent} of the time, {span}."),
     "grade_mean_4w": Phrase("grades", "high", 80, "Recent work averages {value:whole} of 100, {span}."),
     "course_percentile_4w": Phrase("grades", "high", 0.6, "Recent work is ahead of most classmates, {span}."),
-    "test_minus_homework_8w": Phrase(
-        "tests", "high", 5, "Tests are {value:points} above homework since {since}.", 8
-    ),
     "missing_work_4w": Phrase("missing work", "low", 0, "Handed in everything that was due, {span}."),
     "courses_failing": Phrase("grades", "low", 0, "Passing every course as of {until}.", None),
     "tardies_4w": Phrase(

@@ -1,0 +1,143 @@
+"""Scoring on both databases: whole or not at all, once, and the same whatever happens afterwards."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from edupulse.explain.reasons import strength
+from edupulse.features.catalog import find_feature_set
+from edupulse.model.config import ModelConfig, TrainingConfig
+from edupulse.scoring import score as scoring
+from edupulse.scoring.caseload import caseload
+from edupulse.scoring.examples import fill_store, invent_district, write_features
+from edupulse.scoring.roster import BandRule, enrolled
+from edupulse.scoring.score import ScoreOptions, score
+from edupulse.sequences import build_sequences
+from edupulse.store.tables import predictions, student_features, students
+from edupulse.training.estimator import RiskModel
+from edupulse.training.examples import ExamplePlan
+
+AS_OF = date(2022, 12, 5)
+QUIET = ScoreOptions(progress=False)
+
+
+@pytest.fixture(scope="module")
+def district():
+    return invent_district(ExamplePlan(students=250, years=2, seed=6), silent_share=0.04)
+
+
+@pytest.fixture(scope="module")
+def features(district, tmp_path_factory):
+    return write_features(district.features, Path(tmp_path_factory.mktemp("features")))
+
+
+@pytest.fixture(scope="module")
+def model(district):
+    sequences = build_sequences(district.features, find_feature_set("district"))
+    training = TrainingConfig(
+        train_until="2023-07-01",
+        members=2,
+        max_epochs=2,
+        closing_epochs=0,
+        learning_rate=1e-2,
+        progress=False,
+    )
+    return RiskModel(ModelConfig(), training).fit(sequences, district.labels)
+
+
+def stored(engine) -> list:
+    with engine.connect() as db:
+        tables = predictions, student_features, students
+        keys = [(table, table.c.get("student_id", table.c.get("id"))) for table in tables]
+        return [[tuple(row) for row in db.execute(sa.select(table).order_by(key))] for table, key in keys]
+
+
+def test_everybody_enrolled_is_scored_once(store, district, features, model):
+    fill_store(store, district.features)
+    first = score(store, features, model, AS_OF, QUIET)
+    roll = enrolled(store, AS_OF)
+    assert set(first.frame["student_id"]) == set(roll["student_id"]) and first.written > 0.9 * len(roll)
+    before = stored(store)
+    second = score(store, features, model, AS_OF, QUIET)
+    assert (second.written, second.unchanged) == (0, first.written)
+    assert stored(store) == before
+    rows = pd.DataFrame(before[0], columns=[column.name for column in predictions.columns])
+    assert rows["risk_score"].between(0, 1).all() and rows["confidence"].between(0, 1).all()
+    assert rows["trajectory"].map(len).max() == 12 and (rows["model_version"] == model.version_).all()
+    explained = rows[rows["convergence_delta"].notna()]
+    assert 0.08 * len(rows) < len(explained) < 0.14 * len(rows)
+    assert explained["convergence_delta"].abs().max() < 0.05
+    assert rows["risk_factors"].map(len).max() <= 3
+
+
+def test_a_run_that_stops_leaves_nothing(store, district, features, model, monkeypatch):
+    fill_store(store, district.features)
+    written = []
+
+    def stop_at_the_second(db, table, rows, same):
+        written.append(table.name)
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        return original(db, table, rows, same)
+
+    original = scoring.write_once
+    monkeypatch.setattr(scoring, "write_once", stop_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        score(store, features, model, AS_OF, QUIET)
+    assert written == ["predictions", "student_features"]
+    scores, vectors, people = stored(store)
+    assert scores == [] and vectors == []
+
+
+def test_what_is_known_later_changes_no_score(store, district, features, model, tmp_path):
+    fill_store(store, district.features)
+    first = score(store, features, model, AS_OF, QUIET).frame
+    later = district.features["as_of"] > pd.Timestamp(AS_OF)
+    poisoned = district.features.copy()
+    names = [name for row in find_feature_set("district").modalities.values() for name in row]
+    generator = np.random.default_rng(1)
+    poisoned.loc[later, names] = generator.normal(0, 100, (int(later.sum()), len(names))).astype("float32")
+    again = score(
+        store, write_features(poisoned, tmp_path), model, AS_OF, ScoreOptions("again", progress=False)
+    ).frame
+    pd.testing.assert_frame_equal(first, again, check_exact=True)
+
+
+def test_the_list_is_read_from_the_store(store, district, features, model):
+    fill_store(store, district.features)
+    with store.begin() as db:
+        hostile = {"first_name": "<script>alert(1)</script>", "last_name": "';drop table students;--"}
+        db.execute(sa.update(students).values(**hostile))
+    earlier = score(store, features, model, date(2022, 11, 28), QUIET)
+    result = score(store, features, model, AS_OF, QUIET)
+    listed = caseload(store, AS_OF, model.version_, BandRule())
+    expected = result.frame.set_index("student_id")["band"]
+    found = listed.frame.set_index("student_id")["band"]
+    pd.testing.assert_series_equal(found.loc[expected.index], expected, check_names=False)
+    assert listed.previous == earlier.as_of
+    meet = listed.band("meet").iloc[0]
+    assert meet["reasons"] == result.frame.set_index("student_id").at[meet["student_id"], "risk_factors"]
+    assert (listed.band("nodata")["risk_factors"].map(lambda each: each or []).map(len) == 0).all()
+
+    from edupulse.faces.caseload_page import caseload_page
+
+    page = caseload_page(listed)
+    assert "<script>alert" not in page and "&lt;script&gt;alert(1)" in page
+
+
+def test_no_name_reaches_a_result(store, district, features, model, capsys):
+    fill_store(store, district.features)
+    result = score(store, features, model, AS_OF, QUIET)
+    listed = caseload(store)
+    said = repr(result) + repr(listed) + "".join(capsys.readouterr())
+    assert "Student" not in said and "first_name" not in result.frame.columns
+
+
+def test_a_strength_never_contradicts_a_reason():
+    values = {"attendance_rate_4w": 0.97, "grade_mean_4w": 85.0}
+    said = strength(values, lambda weeks: date(2025, 10, 20), date(2025, 11, 16), {"absence"})
+    assert "85" in said
