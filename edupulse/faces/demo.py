@@ -6,7 +6,7 @@
 __all__ = ['MADE', 'Demo', 'Clock', 'recipe', 'clear_old', 'make_records', 'Dates', 'pick_dates', 'fill_store', 'make_features',
            'key_figures', 'say_metrics', 'run_reports', 'run_demo', 'say_pages']
 
-# %% ../../nbs/96_faces.demo.ipynb #7322b121
+# %% ../../nbs/96_faces.demo.ipynb #068c5212
 import hashlib
 import json
 import shutil
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+from ..logs import configure_logs
 from ..settings import Settings, load_settings
 
 # %% ../../nbs/96_faces.demo.ipynb #d2ec9344
@@ -222,7 +223,7 @@ def run_reports(
             pages[name] = run_report(name, parameters, settings=demo.settings).html
     return pages
 
-# %% ../../nbs/96_faces.demo.ipynb #23d5befd
+# %% ../../nbs/96_faces.demo.ipynb #8360b294
 def run_demo(
     home: Path,  # where everything goes
     students: int = 4000,  # enrolled in a year
@@ -232,6 +233,7 @@ def run_demo(
     demo, clock = Demo(Path(home), students=students, seed=seed), Clock()
     with clock.step(f"Records of a made-up district of {students:,} students"):
         made = make_records(demo)
+    configure_logs(demo.settings.log_level, demo.settings.folder("logs") / "edupulse.log")
     with clock.step("Into the store"):
         imported = fill_store(demo)
     with clock.step("Weekly features"):

@@ -148,7 +148,7 @@ def change(
         return "Was to meet last time" if before == "meet" else "New on watch"
     return "Eased off the list" if before in ("meet", "watch") and now == "track" else ""
 
-# %% ../../nbs/81_scoring.caseload.ipynb #ef67e166
+# %% ../../nbs/81_scoring.caseload.ipynb #86b4ddd5
 TENS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "all ten")
 
 
@@ -162,7 +162,7 @@ def outcome_words(
         return "How often this list was right in past years is not known for this model; its training report says more."
     span = "a year" if 350 <= horizon_days <= 380 else f"{horizon_days} days"
     left = round(10 * share)
-    if left == 0:
+    if share < 0.095:
         return (
             f"Of a hundred students in this place in past years, about {max(1, round(100 * share))} left within {span}. "
             "For nearly all the worry did not come true: these are reasons to talk, not verdicts."
