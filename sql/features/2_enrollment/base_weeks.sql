@@ -3,7 +3,10 @@ select
     base_no,
     student_no,
     school_no,
+    any_value(student_order) as student_order,
     bit_or(1::bigint << week) as row_weeks,
-    max(week) as last_week
+    min(week) as first_week,
+    max(week) as last_week,
+    max(grade_level) as grade_level
 from student_weeks
 group by base_no, student_no, school_no

@@ -32,7 +32,8 @@ first_of_number as (
 
 select
     student_schools.base_no,
-    student_schools.base_no::bigint * 128 + candidates.week as row_key,
+    student_schools.student_order,
+    student_schools.base_no * 64 + candidates.week as row_key,
     candidates.*
 from candidates
 join student_schools using (student_no, school_no)

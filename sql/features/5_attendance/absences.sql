@@ -3,7 +3,7 @@
 -- A record without a period stands for the whole day.
 with records as (
     select
-        attendance_timelines.timeline_no,
+        timelines.timeline_no,
         week_of_date.week,
         attendance_exceptions.date,
         school_days.days_before + 1 + attendance_segments.place_offset as place,
@@ -14,9 +14,9 @@ with records as (
             else 1
         end as periods_covered
     from attendance_exceptions
-    join attendance_timelines using (student_no)
+    join timelines using (student_no)
     join attendance_segments
-        on attendance_segments.timeline_no = attendance_timelines.timeline_no
+        on attendance_segments.timeline_no = timelines.timeline_no
         and attendance_segments.from_date <= attendance_exceptions.date
         and attendance_segments.until_date > attendance_exceptions.date
     join school_days
@@ -24,15 +24,15 @@ with records as (
         and school_days.view = attendance_segments.view
         and school_days.date = attendance_exceptions.date
     join week_of_date
-        on week_of_date.school_no = attendance_timelines.school_no
+        on week_of_date.school_no = timelines.school_no
         and week_of_date.date = attendance_exceptions.date
     join schools on schools.school_no = attendance_segments.school_no
     where school_days.counts
-      and attendance_exceptions.date < attendance_timelines.view
-      and attendance_exceptions.recorded_at < attendance_timelines.view
+      and attendance_exceptions.date < timelines.view
+      and attendance_exceptions.recorded_at < timelines.view
       and (
           attendance_exceptions.superseded_at is null
-          or attendance_exceptions.superseded_at >= attendance_timelines.view
+          or attendance_exceptions.superseded_at >= timelines.view
       )
 ),
 

@@ -1,6 +1,6 @@
 -- Incidents of each timeline, week and type.
 select
-    incident_timelines.timeline_no,
+    timelines.timeline_no,
     week_of_date.week,
     known_incidents.incident_type,
     count(*)::integer as incidents,
@@ -9,11 +9,11 @@ select
     count(*) filter (known_incidents.severity >= 3)::integer as serious,
     sum(known_incidents.removal_days)::integer as removal_days
 from known_incidents
-join incident_timelines using (student_no)
+join timelines using (student_no)
 join week_of_date
-    on week_of_date.school_no = incident_timelines.school_no
+    on week_of_date.school_no = timelines.school_no
     and week_of_date.date = known_incidents.date
-where week_of_date.week <= incident_timelines.last_week
-  and known_incidents.recorded_at < incident_timelines.view
-  and (known_incidents.superseded_at is null or known_incidents.superseded_at >= incident_timelines.view)
-group by incident_timelines.timeline_no, week_of_date.week, known_incidents.incident_type
+where week_of_date.week <= timelines.last_week
+  and known_incidents.recorded_at < timelines.view
+  and (known_incidents.superseded_at is null or known_incidents.superseded_at >= timelines.view)
+group by timelines.timeline_no, week_of_date.week, known_incidents.incident_type

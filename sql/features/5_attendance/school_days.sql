@@ -1,11 +1,11 @@
 -- For each school as of each needed day: every date, whether it counts (instructional and submitted), and how many
 -- days counted before it. Two look-ups then give the days between any two dates.
 with needed as (
-    select distinct segments.school_no, attendance_timelines.view
-    from attendance_timelines
+    select distinct segments.school_no, timelines.view
+    from timelines
     join segments
-        on segments.student_no = attendance_timelines.student_no
-        and segments.view = attendance_timelines.stay_view
+        on segments.student_no = timelines.student_no
+        and segments.view = timelines.stay_view
 ),
 
 spans as (

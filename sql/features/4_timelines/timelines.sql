@@ -1,13 +1,13 @@
 -- A timeline is a student at a school seen as of one day. The final one (view 9999-12-31) serves all weeks but the
 -- dirty ones; each dirty row has a timeline of its own, of what was known then. valid_weeks: the weeks, as bits,
--- whose features are taken from this timeline.
+-- whose features are taken from this timeline, from first_week to last_week. stay_view: the view of the roll that holds on that day.
 with dirty as (
     select student_weeks.*
     from student_weeks
-    join attendance_dirty using (row_key)
+    join dirty_weeks using (row_key)
 ),
 
-dirty_weeks as (
+dirty_sets as (
     select base_no, bit_or(1::bigint << week) as weeks from dirty group by base_no
 )
 
@@ -18,21 +18,23 @@ select
     base_weeks.school_no,
     date '9999-12-31' as view,
     date '9999-12-31' as stay_view,
-    base_weeks.row_weeks & ~coalesce(dirty_weeks.weeks, 0) as valid_weeks,
+    base_weeks.row_weeks & ~coalesce(dirty_sets.weeks, 0) as valid_weeks,
+    base_weeks.first_week,
     base_weeks.last_week
 from base_weeks
-left join dirty_weeks using (base_no)
+left join dirty_sets using (base_no)
 
 union all
 
 select
-    (select max(base_no) from base_weeks) + row_number() over () as timeline_no,
+    ((select max(base_no) from base_weeks) + row_number() over ())::integer as timeline_no,
     dirty.base_no,
     dirty.student_no,
     dirty.school_no,
     dirty.as_of as view,
     coalesce(stay_views.as_of, date '9999-12-31') as stay_view,
     1::bigint << dirty.week as valid_weeks,
+    dirty.week as first_week,
     dirty.week as last_week
 from dirty
 left join stay_views

@@ -13,9 +13,9 @@ with sums as (
 )
 
 select
-    incident_timelines.timeline_no,
-    incident_timelines.base_no,
-    incident_timelines.valid_weeks,
+    timelines.timeline_no,
+    timelines.base_no,
+    timelines.valid_weeks,
     weeks.week,
     coalesce(sums.incidents, 0)::double as incidents,
     coalesce(sums.severity, 0)::double as severity,
@@ -25,14 +25,14 @@ select
     coalesce(incident_types.repeated, 0) as repeated,
     coalesce(incident_types.new_types, 0)::double as new_types,
     case when sums.incidents > 0 then weeks.week end as incident_week
-from incident_timelines
+from timelines
 join weeks
-    on weeks.school_no = incident_timelines.school_no
-    and weeks.week <= incident_timelines.last_week
+    on weeks.school_no = timelines.school_no
+    and weeks.week <= timelines.last_week
 left join sums
-    on sums.timeline_no = incident_timelines.timeline_no
+    on sums.timeline_no = timelines.timeline_no
     and sums.week = weeks.week
 left join incident_types
-    on incident_types.timeline_no = incident_timelines.timeline_no
+    on incident_types.timeline_no = timelines.timeline_no
     and incident_types.week = weeks.week
-where incident_timelines.timeline_no in (select timeline_no from incident_cells)
+where timelines.timeline_no in (select timeline_no from incident_cells)

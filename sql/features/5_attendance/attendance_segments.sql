@@ -1,0 +1,77 @@
+-- The segments of each timeline within the calendar: how many counted days lie before their start and end, which
+-- weeks of the timeline's own school they touch for the first time, and what to add to a day's number at its school
+-- to get its place among all counted days of the student: 1, 2, 3, …
+with spans as materialized (
+    select school_no, view, min(date) as first_date, max(date) as end_date
+    from school_days
+    group by school_no, view
+),
+
+bounds as (
+    select school_no, min(from_date) as first_date, max(as_of) as end_date
+    from weeks
+    group by school_no
+),
+
+clipped as materialized (
+    select
+        timelines.timeline_no,
+        timelines.school_no as home_no,
+        timelines.view,
+        segments.school_no,
+        greatest(segments.from_date, spans.first_date) as from_date,
+        least(segments.until_date, spans.end_date) as until_date
+    from timelines
+    join segments
+        on segments.student_no = timelines.student_no
+        and segments.view = timelines.stay_view
+    join spans
+        on spans.school_no = segments.school_no
+        and spans.view = timelines.view
+),
+
+measured as (
+    select
+        clipped.*,
+        at_start.days_before as start_days,
+        at_end.days_before as end_days,
+        coalesce(first.week, 1) as first_week,
+        coalesce(last.week, 99) as last_week
+    from clipped
+    join bounds on bounds.school_no = clipped.home_no
+    join school_days as at_start
+        on at_start.school_no = clipped.school_no
+        and at_start.view = clipped.view
+        and at_start.date = clipped.from_date
+    join school_days as at_end
+        on at_end.school_no = clipped.school_no
+        and at_end.view = clipped.view
+        and at_end.date = clipped.until_date
+    left join week_of_date as first
+        on first.school_no = clipped.home_no
+        and first.date = clipped.from_date
+    left join week_of_date as last
+        on last.school_no = clipped.home_no
+        and last.date = clipped.until_date - 1
+    where clipped.from_date < clipped.until_date
+      and clipped.from_date < bounds.end_date
+      and clipped.until_date > bounds.first_date
+)
+
+select
+    timeline_no,
+    home_no,
+    view,
+    school_no,
+    from_date,
+    until_date,
+    start_days,
+    end_days,
+    greatest(first_week, 1 + coalesce(max(last_week) over earlier, 0)) as first_week,
+    last_week,
+    (coalesce(sum(end_days - start_days) over earlier, 0) - start_days)::integer as place_offset,
+    count(*) over (partition by timeline_no) as segments
+from measured
+window earlier as (
+    partition by timeline_no order by from_date rows between unbounded preceding and 1 preceding
+)

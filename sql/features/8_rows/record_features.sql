@@ -1,0 +1,123 @@
+-- The 29 attendance and grade features of every row. Sums run over the rows of timeline_weeks, which
+-- has every week of the school: four rows are four school weeks. Numbers that are packed as sum × 4096 + count are
+-- taken apart after they are added. A line through eight weeks is taken from the values themselves, x counting weeks
+-- back from this one; weeks without data are left out.
+with windows as (
+    select
+        * exclude (timeline_no, assignments, test_marks, homework_marks, monday_friday_parts, tardies, last_run, longest_run,
+            last_work),
+        unexcused_parts + lag(unexcused_parts, 1, 0) over by_week + lag(unexcused_parts, 2, 0) over by_week + lag(unexcused_parts, 3, 0) over by_week as unexcused_4,
+        excused_parts + lag(excused_parts, 1, 0) over by_week + lag(excused_parts, 2, 0) over by_week + lag(excused_parts, 3, 0) over by_week as excused_4,
+        tardies + lag(tardies, 1, 0) over by_week + lag(tardies, 2, 0) over by_week + lag(tardies, 3, 0) over by_week as tardies_4,
+        sum(unexcused_parts + excused_parts) over weeks_8 as missed_8,
+        sum(unexcused_parts + excused_parts) over year_to_date as missed_ytd,
+        sum(monday_friday_parts) over weeks_8 as monday_friday_8,
+        max(last_run) over year_to_date as last_run,
+        max(longest_run) over year_to_date as longest_run,
+        assignments > 0 as has_grades,
+        (sum(marks) over year_to_date)::bigint as marks_ytd,
+        (sum(marks) over weeks_4)::bigint as marks_4,
+        (sum(assignments) over weeks_4)::bigint as assignments_4,
+        min(least_mark) over weeks_4 as least_4,
+        (sum(test_marks) over weeks_8)::bigint as tests_8,
+        (sum(homework_marks) over weeks_8)::bigint as homework_8,
+        max(last_work) over year_to_date as last_work,
+        lag(rate, 1) over by_week as rate_1,
+        lag(rate, 2) over by_week as rate_2,
+        lag(rate, 3) over by_week as rate_3,
+        lag(rate, 4) over by_week as rate_4,
+        lag(rate, 5) over by_week as rate_5,
+        lag(rate, 6) over by_week as rate_6,
+        lag(rate, 7) over by_week as rate_7,
+        lag(weekly_mean, 1) over by_week as mean_1,
+        lag(weekly_mean, 2) over by_week as mean_2,
+        lag(weekly_mean, 3) over by_week as mean_3,
+        lag(weekly_mean, 4) over by_week as mean_4,
+        lag(weekly_mean, 5) over by_week as mean_5,
+        lag(weekly_mean, 6) over by_week as mean_6,
+        lag(weekly_mean, 7) over by_week as mean_7
+    from timeline_weeks
+    window
+        by_week as (partition by timeline_no order by week),
+        weeks_4 as (partition by timeline_no order by week rows between 3 preceding and current row),
+        weeks_8 as (partition by timeline_no order by week rows between 7 preceding and current row),
+        year_to_date as (partition by timeline_no order by week rows unbounded preceding)
+),
+
+valid as (
+    select
+        *,
+        marks_4 >> 12 as mark_sum_4,
+        nullif(marks_4 & 4095, 0) as marked_4,
+        marks_ytd >> 12 as mark_sum_ytd,
+        nullif(marks_ytd & 4095, 0) as marked_ytd,
+        (tests_8 >> 12) / nullif(tests_8 & 4095, 0) as test_mean,
+        (homework_8 >> 12) / nullif(homework_8 & 4095, 0) as homework_mean,
+        (rate is not null)::integer + (rate_1 is not null)::integer + (rate_2 is not null)::integer + (rate_3 is not null)::integer
+            + (rate_4 is not null)::integer + (rate_5 is not null)::integer + (rate_6 is not null)::integer + (rate_7 is not null)::integer as rate_n,
+        1 * (rate_1 is not null)::integer + 2 * (rate_2 is not null)::integer + 3 * (rate_3 is not null)::integer + 4 * (rate_4 is not null)::integer
+            + 5 * (rate_5 is not null)::integer + 6 * (rate_6 is not null)::integer + 7 * (rate_7 is not null)::integer as rate_x,
+        1 * (rate_1 is not null)::integer + 4 * (rate_2 is not null)::integer + 9 * (rate_3 is not null)::integer + 16 * (rate_4 is not null)::integer
+            + 25 * (rate_5 is not null)::integer + 36 * (rate_6 is not null)::integer + 49 * (rate_7 is not null)::integer as rate_xx,
+        coalesce(rate, 0) + coalesce(rate_1, 0) + coalesce(rate_2, 0) + coalesce(rate_3, 0)
+            + coalesce(rate_4, 0) + coalesce(rate_5, 0) + coalesce(rate_6, 0) + coalesce(rate_7, 0) as rate_y,
+        1 * coalesce(rate_1, 0) + 2 * coalesce(rate_2, 0) + 3 * coalesce(rate_3, 0) + 4 * coalesce(rate_4, 0)
+            + 5 * coalesce(rate_5, 0) + 6 * coalesce(rate_6, 0) + 7 * coalesce(rate_7, 0) as rate_xy,
+        coalesce(rate, 0) * coalesce(rate, 0) + coalesce(rate_1, 0) * coalesce(rate_1, 0) + coalesce(rate_2, 0) * coalesce(rate_2, 0) + coalesce(rate_3, 0) * coalesce(rate_3, 0)
+            + coalesce(rate_4, 0) * coalesce(rate_4, 0) + coalesce(rate_5, 0) * coalesce(rate_5, 0) + coalesce(rate_6, 0) * coalesce(rate_6, 0) + coalesce(rate_7, 0) * coalesce(rate_7, 0) as rate_yy,
+        (weekly_mean is not null)::integer + (mean_1 is not null)::integer + (mean_2 is not null)::integer + (mean_3 is not null)::integer
+            + (mean_4 is not null)::integer + (mean_5 is not null)::integer + (mean_6 is not null)::integer + (mean_7 is not null)::integer as mean_n,
+        1 * (mean_1 is not null)::integer + 2 * (mean_2 is not null)::integer + 3 * (mean_3 is not null)::integer + 4 * (mean_4 is not null)::integer
+            + 5 * (mean_5 is not null)::integer + 6 * (mean_6 is not null)::integer + 7 * (mean_7 is not null)::integer as mean_x,
+        1 * (mean_1 is not null)::integer + 4 * (mean_2 is not null)::integer + 9 * (mean_3 is not null)::integer + 16 * (mean_4 is not null)::integer
+            + 25 * (mean_5 is not null)::integer + 36 * (mean_6 is not null)::integer + 49 * (mean_7 is not null)::integer as mean_xx,
+        coalesce(weekly_mean, 0) + coalesce(mean_1, 0) + coalesce(mean_2, 0) + coalesce(mean_3, 0)
+            + coalesce(mean_4, 0) + coalesce(mean_5, 0) + coalesce(mean_6, 0) + coalesce(mean_7, 0) as mean_y,
+        1 * coalesce(mean_1, 0) + 2 * coalesce(mean_2, 0) + 3 * coalesce(mean_3, 0) + 4 * coalesce(mean_4, 0)
+            + 5 * coalesce(mean_5, 0) + 6 * coalesce(mean_6, 0) + 7 * coalesce(mean_7, 0) as mean_xy,
+        coalesce(weekly_mean, 0) * coalesce(weekly_mean, 0) + coalesce(mean_1, 0) * coalesce(mean_1, 0) + coalesce(mean_2, 0) * coalesce(mean_2, 0) + coalesce(mean_3, 0) * coalesce(mean_3, 0)
+            + coalesce(mean_4, 0) * coalesce(mean_4, 0) + coalesce(mean_5, 0) * coalesce(mean_5, 0) + coalesce(mean_6, 0) * coalesce(mean_6, 0) + coalesce(mean_7, 0) * coalesce(mean_7, 0) as mean_yy
+    from windows
+    where is_valid
+)
+
+select
+    row_key,
+    week,
+    weeks_enrolled,
+    days > 0 as has_attendance,
+    coalesce(has_grades, false) as has_grades,
+    1 - (unexcused_parts + excused_parts) / (27720 * nullif(days, 0)) as attendance_rate_1w,
+    1 - (unexcused_4 + excused_4) / (27720 * nullif(days_4, 0)) as attendance_rate_4w,
+    1 - missed_8 / (27720 * nullif(days_8, 0)) as attendance_rate_8w,
+    1 - missed_ytd / (27720 * nullif(days_ytd, 0)) as attendance_rate_ytd,
+    case when days > 0 then unexcused_parts / 27720 end as unexcused_absences_1w,
+    case when days_4 > 0 then unexcused_4 / 27720 end as unexcused_absences_4w,
+    case when days_4 > 0 then excused_4 / 27720 end as excused_absences_4w,
+    case when days_4 > 0 then tardies_4 >> 12 end as tardies_4w,
+    case when days_ytd > 0 then if(last_run // 1000 = days_ytd, last_run % 1000, 0) end as current_absence_streak,
+    case when days_ytd > 0 then coalesce(longest_run, 0) end as longest_absence_streak_ytd,
+    monday_friday_8 / nullif(missed_8, 0) as monday_friday_absence_share_8w,
+    (tardies_4 & 4095) / nullif(period_days_4, 0) as partial_day_share_4w,
+    case when rate_n >= 3 then (rate_x * rate_y - rate_n * rate_xy) / (rate_n * rate_xx - rate_x * rate_x) / 1e6 end
+        as attendance_trend_8w,
+    case when rate_n >= 2 then sqrt((rate_n * rate_yy - rate_y * rate_y) / (rate_n * (rate_n - 1))) / 1e6 end
+        as attendance_volatility_8w,
+    mark_sum_4 / marked_4 / 100 as grade_mean_4w,
+    mark_sum_ytd / marked_ytd / 100 as grade_mean_ytd,
+    case when mean_n >= 3 then (mean_x * mean_y - mean_n * mean_xy) / (mean_n * mean_xx - mean_x * mean_x) / 1e4 end
+        as grade_trend_8w,
+    case when mean_n >= 2 then sqrt((mean_n * mean_yy - mean_y * mean_y) / (mean_n * (mean_n - 1))) / 1e4 end
+        as grade_volatility_8w,
+    least_4 / 100 as grade_min_4w,
+    grade_points / courses as gpa_current,
+    grade_points / courses - earlier_points / nullif(compared, 0) as gpa_change_8w,
+    failing as courses_failing,
+    failing / courses as courses_failing_share,
+    case when compared > 0 then declining end as courses_declining,
+    standing as course_percentile_4w,
+    case when assignments_4 > 0 then assignments_4 & 4095 end as missing_work_4w,
+    case when last_work is not null then coalesce(assignments_4 >> 12, 0) end as assignments_4w,
+    nullif(last_work, 0) as last_work,
+    (test_mean - homework_mean) / 100 as test_minus_homework_8w
+from valid
