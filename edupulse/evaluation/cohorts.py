@@ -14,35 +14,37 @@ import pandas as pd
 
 from ..store.tables import natural_id
 
-# %% ../../nbs/64_evaluation.cohorts.ipynb #7baccbb1
+# %% ../../nbs/64_evaluation.cohorts.ipynb #ea09b6b3
 STUDENT_YEAR = ["student_id", "school_year"]
 
 
 def learned_rows(
     features: pd.DataFrame,  # weekly rows
     train_until: date | str,  # weeks that ended by then
-    years: Sequence[int] = (),  # school years to learn from; all when empty
+    years: Sequence[
+        int | str
+    ] = (),  # school years to learn from, text as a command gives them too; all when empty
 ) -> pd.DataFrame:
     "The weekly rows that may be learned from."
     past = features["as_of"] <= pd.Timestamp(train_until)
     if years:
-        past &= features["school_year"].isin(list(years))
+        past &= features["school_year"].isin([int(year) for year in years])
     if not past.any():
         found = f"{features['as_of'].min():%Y-%m-%d} to {features['as_of'].max():%Y-%m-%d}"
         raise ValueError(f"no week ended by train_until={train_until}; the features hold {found}")
     return features[past]
 
-# %% ../../nbs/64_evaluation.cohorts.ipynb #7977d4f0
+# %% ../../nbs/64_evaluation.cohorts.ipynb #da9fc699
 def unseen_rows(
     features: pd.DataFrame,  # weekly rows
     learned: pd.DataFrame,  # as from `learned_rows`
     test_from: date | str,  # weeks that end on or after this day
-    years: Sequence[int] = (),  # school years to judge on; all when empty
+    years: Sequence[int | str] = (),  # school years to judge on; all when empty
 ) -> pd.DataFrame:
     "The weekly rows of student-years that were never learned from."
     later = features["as_of"] >= pd.Timestamp(test_from)
     if years:
-        later &= features["school_year"].isin(list(years))
+        later &= features["school_year"].isin([int(year) for year in years])
     known = pd.MultiIndex.from_frame(learned[STUDENT_YEAR].drop_duplicates())
     new = ~pd.MultiIndex.from_frame(features[STUDENT_YEAR]).isin(known)
     if not (later & new).any():
