@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from edupulse.explain.reasons import strength
 from edupulse.features.catalog import find_feature_set
 from edupulse.model.config import ModelConfig, TrainingConfig
-from edupulse.scoring import score as scoring
+from edupulse.scoring import record
 from edupulse.scoring.caseload import caseload
 from edupulse.scoring.examples import fill_store, invent_district, write_features
 from edupulse.scoring.roster import BandRule, enrolled
@@ -84,8 +84,8 @@ def test_a_run_that_stops_leaves_nothing(store, district, features, model, monke
             raise KeyboardInterrupt
         return original(db, table, rows, same)
 
-    original = scoring.write_once
-    monkeypatch.setattr(scoring, "write_once", stop_at_the_second)
+    original = record.write_once
+    monkeypatch.setattr(record, "write_once", stop_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         score(store, features, model, AS_OF, QUIET)
     assert written == ["predictions", "student_features"]
