@@ -146,25 +146,27 @@ def today_and_before(
     trajectory = [points[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
     return last[columns].assign(trajectory=trajectory)
 
-# %% ../../nbs/80_scoring.score.ipynb #ea755315
+# %% ../../nbs/80_scoring.score.ipynb #468ead85
 def explain(
     model,  # a fitted RiskModel
-    sequences: Sequences,  # of the students to explain, cut at the date of the score
+    sequences: Sequences,  # of everybody scored, cut at the date of the score
+    frame: pd.DataFrame,  # as from `judge`: who is in which band
     catalog: Mapping,  # feature name → catalogue row
     options: ScoreOptions,
 ) -> pd.DataFrame:  # student_id, risk_factors (list of dicts), convergence_delta
     "At most three reasons for each student, with the delta of the attributions behind them."
-    empty = {"student_id": [], "risk_factors": [], "convergence_delta": []}
-    if not len(sequences):
-        return pd.DataFrame(empty)
+    columns = ["student_id", "risk_factors", "convergence_delta"]
+    shown = in_view(sequences, frame)
+    if not len(shown):
+        return pd.DataFrame({name: [] for name in columns})
     config = replace(options.attribution, workers=options.workers)
-    given = attribute(model, sequences, config, progress=options.progress)
-    found = reasons(record_now(sequences), given.parts, catalog)
+    given = attribute(model, shown, config, progress=options.progress)
+    found = reasons(record_now(shown), given.parts, catalog, usual=record_now(sequences))
     factors = [[reason.factor() for reason in each] for each in found]
-    columns = (sequences.keys["student_id"].to_numpy(), factors, given.delta.tolist())
-    return pd.DataFrame(dict(zip(empty, columns, strict=True)))
+    values = (shown.keys["student_id"].to_numpy(), factors, given.delta.tolist())
+    return pd.DataFrame(dict(zip(columns, values, strict=True)))
 
-# %% ../../nbs/80_scoring.score.ipynb #65c5666d
+# %% ../../nbs/80_scoring.score.ipynb #2c241a1d
 def score(
     engine: sa.Engine,
     features: FeatureStore,
@@ -181,9 +183,7 @@ def score(
     frame = judge(model, sequences, roll, options)
     clock.lap("predict")
     catalog = find_feature_set(features.manifest.feature_set).catalog
-    frame = frame.merge(
-        explain(model, in_view(sequences, frame), catalog, options), on="student_id", how="left"
-    )
+    frame = frame.merge(explain(model, sequences, frame, catalog, options), on="student_id", how="left")
     frame["risk_factors"] = [each if isinstance(each, list) else [] for each in frame["risk_factors"]]
     clock.lap("explain")
     shared = {"as_of": as_of, "model_version": version, "horizon_days": model.config.horizon_days}
