@@ -45,14 +45,14 @@ class RunRows:
     labels: pd.DataFrame  # as known when the learning stopped
     horizon_days: int
 
-# %% ../../nbs/91_faces.train_basis.ipynb #ec4bb364
+# %% ../../nbs/91_faces.train_basis.ipynb #e1e29dc2
 def run_steps(
     run: RunRows,
     assessment: Assessment,
 ) -> list[tuple[str, int, str]]:
     "Each step from the records to the figures, with its rows and what was left out."
-    counts, people = assessment.counts, run.unseen["student_id"].unique()
-    before = run.learned["student_id"].drop_duplicates().isin(people).sum()
+    counts, people = assessment.counts, run.unseen["person"].unique()
+    before = run.learned["person"].drop_duplicates().isin(people).sum()
     settled = settled_within(run.labels, run.horizon_days)
     answers = (
         f"{int(settled.sum()):,} of them before leaving; the rest teach the network as far as they are known"
@@ -67,7 +67,7 @@ def run_steps(
         (
             "Never seen",
             len(run.unseen),
-            f"{len(people):,} students, {before:,} of them known from earlier years",
+            f"{len(people):,} people, {before:,} of them known from earlier years",
         ),
         ("… scored by every model", counts["scored_weeks"], f"{counts['scored_students']:,} students"),
         (
