@@ -101,13 +101,13 @@ def machine() -> str:
     "The machine, in words that name nobody."
     return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
 
-# %% ../../nbs/95_faces.bench.ipynb #0a458346
+# %% ../../nbs/95_faces.bench.ipynb #fda9473e
 def measure(
     work: str,  # an entry of MEASUREMENTS
-    students: int = 100_000,  # in the made-up district
+    students: int | None = None,  # in the made-up district; as many as the promise names when absent
 ) -> Measured:
     "Run one measurement."
-    result = find_measurement(work)(students=students)
+    result = find_measurement(work)(**({"students": students} if students else {}))
     if is_dataclass(result):
         return Measured(work, asdict(result), result.summary())
     return Measured(work, result)

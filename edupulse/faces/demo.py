@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 from ..logs import configure_logs
 from ..settings import Settings, load_settings
 
-# %% ../../nbs/96_faces.demo.ipynb #d2ec9344
+# %% ../../nbs/96_faces.demo.ipynb #f1985f60
 @dataclass(frozen=True)
 class Demo:
     "A made-up district and where it lives."
 
     home: Path  # everything the demo makes is below
-    students: int = 4000  # enrolled in a year
+    students: int = 3000  # enrolled in a year
     years: int = 4  # school years; the last is kept unseen
     seed: int = 0
 
@@ -253,10 +253,10 @@ def run_reports(
             pages[name] = run_report(name, parameters, settings=demo.settings).html
     return pages
 
-# %% ../../nbs/96_faces.demo.ipynb #11241210
+# %% ../../nbs/96_faces.demo.ipynb #c3a2518c
 def run_demo(
     home: Path,  # where everything goes
-    students: int = 4000,  # enrolled in a year
+    students: int = 3000,  # enrolled in a year
     seed: int = 0,
 ) -> str:  # what was found and which pages to open
     "The whole job on a made-up district."
