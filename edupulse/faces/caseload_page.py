@@ -19,7 +19,7 @@ from .caseload_charts import sparkline
 from .look import Html, band, card, element, join, notice, person, table, tiles
 from ..scoring.caseload import Caseload
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #ec018516
+# %% ../../nbs/92_faces.caseload_page.ipynb #bb970240
 SMALL = (
     "no one",
     "one",
@@ -36,7 +36,7 @@ SMALL = (
     "twelve",
 )
 
-
+# %% ../../nbs/92_faces.caseload_page.ipynb #7361c747
 def headline(
     caseload: Caseload,
 ) -> str:
@@ -49,10 +49,10 @@ def headline(
     where = "" if schools == 1 else f" students at {schools:,} schools"
     return f"This week, meet {'this one' if count == 1 else 'these ' + number}{where}"
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #ec4c59a9
+# %% ../../nbs/92_faces.caseload_page.ipynb #be7c84c2
 KEY = " The small lines show concern by week; the dotted line is where watching begins at that school."
 
-
+# %% ../../nbs/92_faces.caseload_page.ipynb #8ac1b7ea
 def opening(
     caseload: Caseload,
 ) -> Html:  # title, date, changes, what is missing, and the bands

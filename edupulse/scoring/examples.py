@@ -28,7 +28,7 @@ from edupulse.training.examples import (
     invent_leaving,
 )
 
-# %% ../../nbs/80_scoring.examples.ipynb #d7a0191a
+# %% ../../nbs/80_scoring.examples.ipynb #df2b2142
 BY_UNIT = {
     "share": (0.1, 0.08),
     "points": (76.0, 7.0),
@@ -51,7 +51,7 @@ BY_NAME = {
 }
 COUNTS = (0.4, 1.2)  # everything that is counted
 
-
+# %% ../../nbs/80_scoring.examples.ipynb #776a1c46
 def invent_values(
     engagement: np.ndarray,  # (B, T) standard deviations from the usual
     row: Feature,  # the feature's catalogue row
@@ -66,14 +66,14 @@ def invent_values(
     low, high = row.range
     return np.clip(values, low, high).astype("float32")
 
-# %% ../../nbs/80_scoring.examples.ipynb #50801eaa
+# %% ../../nbs/80_scoring.examples.ipynb #1d6f67c4
 class District(NamedTuple):
     "An invented district."
 
     features: pd.DataFrame  # the rows of a feature store
     labels: pd.DataFrame  # as from `build_labels`
 
-
+# %% ../../nbs/80_scoring.examples.ipynb #5b1a4ba9
 def invent_district(
     plan: ExamplePlan = ExamplePlan(),  # noqa: B008 (frozen)
     silent_share: float = 0.02,  # share of students without any attendance or grades
