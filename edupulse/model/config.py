@@ -58,7 +58,7 @@ def categorize(
     ]
     return pd.Series(names, index=risk.index, name="risk_category", dtype=object)
 
-# %% ../../nbs/40_model.config.ipynb #768bc9a4
+# %% ../../nbs/40_model.config.ipynb #801a4363
 @dataclass(frozen=True)
 class ModelConfig:
     "The shape of the network, and what its score means."
@@ -66,7 +66,7 @@ class ModelConfig:
     horizon_days: int = 60  # risk_score is the probability of leaving within this many days; one of the cuts
     lookback_weeks: int = 20  # weeks that attention sees, the current one included
     cuts: tuple[int, ...] = (60, 180, 365)  # days, last day of each interval
-    hidden: int = 24  # width of the recurrent state of each modality
+    hidden: int = 16  # width of the recurrent state of each modality
     heads: int = 4  # of the attention
     dropout: float = 0.2  # inside the network
     input_dropout: float = 0.2  # of single values, before they are read
@@ -109,7 +109,7 @@ def check_training(
         if getattr(training, name) not in known:
             raise ValueError(f"{name}={getattr(training, name)!r} must be one of {', '.join(known)}")
 
-# %% ../../nbs/40_model.config.ipynb #7454a0e8
+# %% ../../nbs/40_model.config.ipynb #dfbc3329
 @dataclass(frozen=True)
 class TrainingConfig:
     "How the ensemble learns."
@@ -125,14 +125,14 @@ class TrainingConfig:
     settle_days: int = 30  # days before an exit is in the record
     members: int = 3  # networks in the ensemble
     seed: int = 0
-    max_epochs: int = 8
+    max_epochs: int = 4  # over the weeks that teach, at most
     closing_epochs: int = (
-        2  # over everything known at train_until, after the calibration; 0 to leave them out
+        1  # over everything known at train_until, after the calibration; 0 to leave them out
     )
     patience: int = 2  # epochs without gain before stopping
-    batch_size: int = 256  # student-years
+    batch_size: int = 128  # student-years
     accumulate: int = 1  # batches to a step
-    learning_rate: float = 4e-3  # at its peak
+    learning_rate: float = 8e-3  # at its peak
     weight_decay: float = 1e-2
     clip: float = 1.0  # largest norm of a gradient
     time_mask: float = 0.1  # share of weeks hidden at random while learning
