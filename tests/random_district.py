@@ -2,7 +2,6 @@
 
 from datetime import date, timedelta
 
-import duckdb
 import numpy as np
 import pandas as pd
 
@@ -168,29 +167,3 @@ def make_district(seed: int, students: int = 12) -> dict[str, pd.DataFrame]:
         "grades": make_grades(random, students),
         "incidents": make_incidents(random, students),
     }
-
-
-DATES = (
-    "date",
-    "entry_date",
-    "exit_date",
-    "submission_date",
-    "due_date",
-    "incident_date",
-    "submitted_through",
-)
-
-
-def connect(district: dict[str, pd.DataFrame], threads: int = 1) -> duckdb.DuckDBPyConnection:
-    "A connection with the snapshot's views over these frames."
-    connection = duckdb.connect(config={"threads": threads})
-    for name, frame in district.items():
-        casts = [f"cast({column} as date) as {column}" for column in frame if column in DATES]
-        casts += [f"cast({column} as timestamp) as {column}" for column in frame if column.endswith("_at")]
-        if "student_id" in frame:
-            casts.append("cast(student_id as uuid) as student_id")
-        columns = f"* replace ({', '.join(casts)})" if casts else "*"
-        connection.register("frame", frame)
-        connection.execute(f"create table {name} as select {columns} from frame")
-        connection.unregister("frame")
-    return connection

@@ -5,8 +5,9 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from random_district import connect, make_district
+from random_district import make_district
 
+from edupulse.features.oracle import connect_frames
 from edupulse.features.weekly import frame_features
 
 KEY = ["student_id", "school_year", "week"]
@@ -63,7 +64,7 @@ def poison(tables: dict[str, pd.DataFrame], as_of: date, seed: int) -> dict[str,
 
 @pytest.mark.parametrize("feature_set", SETS)
 def test_all_weeks_at_once_equal_each_week_on_its_own_day(district, feature_set):
-    connection = connect(district)
+    connection = connect_frames(district)
     whole = frame_features(connection, feature_set=feature_set)
     ends = sorted(pd.to_datetime(whole["as_of"]).unique())
     for end in [ends[2], ends[20], ends[-1], ends[9] + timedelta(days=3)]:  # week ends, and a day between
@@ -74,12 +75,12 @@ def test_all_weeks_at_once_equal_each_week_on_its_own_day(district, feature_set)
 @pytest.mark.parametrize("feature_set", SETS)
 def test_the_future_may_be_anything(district, feature_set):
     for seed, as_of in enumerate([date(2023, 9, 18), date(2023, 12, 7)]):
-        clean = frame_features(connect(district), as_of, feature_set)
+        clean = frame_features(connect_frames(district), as_of, feature_set)
         changed = poison(district, as_of, seed)
         if feature_set == "oulad":
             changed["calendar"] = district["calendar"]  # due days are announced: a plan, not an event
-        same(clean, frame_features(connect(changed), as_of, feature_set))
-        everything = frame_features(connect(changed), feature_set=feature_set)
+        same(clean, frame_features(connect_frames(changed), as_of, feature_set))
+        everything = frame_features(connect_frames(changed), feature_set=feature_set)
         same(clean, everything[everything["as_of"] <= pd.Timestamp(as_of)])
 
 
@@ -88,11 +89,11 @@ def test_neither_order_nor_threads_change_a_bit(district, feature_set):
     shuffled = {
         name: frame.sample(frac=1, random_state=5, ignore_index=True) for name, frame in district.items()
     }
-    first = frame_features(connect(district, threads=1), feature_set=feature_set)
-    same(first, frame_features(connect(shuffled, threads=4), feature_set=feature_set))
+    first = frame_features(connect_frames(district, threads=1), feature_set=feature_set)
+    same(first, frame_features(connect_frames(shuffled, threads=4), feature_set=feature_set))
 
 
 def test_days_of_presence_carry_no_information(district):
     exceptions = district["attendance"][district["attendance"]["status"] != "present"]
     kept = {**district, "attendance": exceptions}
-    same(frame_features(connect(district)), frame_features(connect(kept)))
+    same(frame_features(connect_frames(district)), frame_features(connect_frames(kept)))

@@ -69,7 +69,7 @@ def read_catalog(
         )
     return catalog
 
-# %% ../../nbs/30_features.catalog.ipynb #0b18e790
+# %% ../../nbs/30_features.catalog.ipynb #8714892d
 RELATIONS = (
     "1_weeks/known_calendar",
     "1_weeks/weeks",
@@ -91,6 +91,7 @@ RELATIONS = (
     "4_timelines/unsettled_records",
     "4_timelines/dirty_weeks",
     "4_timelines/timelines",
+    "5_attendance/timeline_stays",
     "5_attendance/school_days",
     "5_attendance/attendance_segments",
     "5_attendance/counted_weeks",

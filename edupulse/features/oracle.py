@@ -6,11 +6,12 @@
 __all__ = ['DAYS', 'TESTS', 'HOMEWORK', 'known_records', 'school_weeks', 'number_weeks', 'daily_roll', 'rows_of_day', 'lines',
            'counted_days', 'absence_runs', 'attendance_features', 'course_means', 'grade_points', 'course_features',
            'grade_features', 'course_standing', 'removal_days', 'reporting_schools', 'discipline_features', 'events_of',
-           'context_features', 'school_features', 'day_features', 'prepare', 'oracle_features']
+           'context_features', 'school_features', 'day_features', 'prepare', 'oracle_features', 'connect_frames']
 
-# %% ../../nbs/33_features.oracle.ipynb #e2fabc28
+# %% ../../nbs/33_features.oracle.ipynb #29ca9f39
 from datetime import date, timedelta
 
+import duckdb
 import numpy as np
 import pandas as pd
 
@@ -469,3 +470,25 @@ def oracle_features(
     )
     found = found.sort_values(["student_id", "week"], ignore_index=True)
     return found.reindex(columns=[*dict.fromkeys([*found.columns, *CATALOG])])
+
+# %% ../../nbs/33_features.oracle.ipynb #d04fc4be
+def connect_frames(
+    tables: dict[str, pd.DataFrame],  # relation name → rows, with the columns of a snapshot
+    threads: int = 1,
+) -> duckdb.DuckDBPyConnection:
+    "A DuckDB connection with these relations, typed as in a snapshot."
+    connection = duckdb.connect(config={"threads": threads})
+    for name, frame in tables.items():
+        casts = {column: "timestamp" for column in frame if column.endswith("_at")}
+        casts |= {
+            column: "date" for column in frame if column.endswith("date") or column == "submitted_through"
+        }
+        casts |= {column: "integer" for column in frame if column in ("period", "periods_per_day")}
+        casts |= {column: "uuid" for column in frame if column == "student_id"}
+        columns = ", ".join(f"cast({column} as {kind}) as {column}" for column, kind in casts.items())
+        connection.register("frame", frame)
+        connection.execute(
+            f"create table {name} as select * {f'replace ({columns})' if columns else ''} from frame"
+        )
+        connection.unregister("frame")
+    return connection

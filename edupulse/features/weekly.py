@@ -25,13 +25,12 @@ from tqdm import tqdm
 from .catalog import RELATIONS, FeatureSet, feature_version, find_feature_set
 from ..resources import read_sql
 
-# %% ../../nbs/31_features.weekly.ipynb #d6302d65
-VIEWS = {"known_grades", "course_points", "course_standing", "record_features", "features"}
+# %% ../../nbs/31_features.weekly.ipynb #d180322d
+VIEWS = {"known_grades", "course_weeks", "course_points", "course_standing", "record_features", "features"}
 SPENT = {  # relation → the tables that nothing after it reads
     "attendance_weeks": ("absences", "absence_runs"),
     "course_spells": ("course_work",),
-    "course_weeks": ("course_spells",),
-    "course_features": ("course_weeks",),
+    "course_features": ("course_spells",),
     "timeline_weeks": ("expected_days", "attendance_weeks", "grade_weeks", "course_features"),
 }
 
@@ -228,7 +227,7 @@ def open_engine(
         connection.close()
         shutil.rmtree(scratch / "spill", ignore_errors=True)
 
-# %% ../../nbs/31_features.weekly.ipynb #aa71fdf8
+# %% ../../nbs/31_features.weekly.ipynb #30220fea
 def write_year(
     connection: duckdb.DuckDBPyConnection,
     school_year: int,
@@ -241,7 +240,7 @@ def write_year(
     rows = connection.sql(
         f"select * exclude (row_key, student_order) from {relation} order by student_order, week"
     )
-    rows.write_parquet(str(file), compression="zstd", row_group_size=100_000)
+    rows.write_parquet(str(file), compression="snappy", row_group_size=100_000)
     return file
 
 # %% ../../nbs/31_features.weekly.ipynb #ef998afe

@@ -1,6 +1,8 @@
 -- A timeline is a student at a school seen as of one day. The final one (view 9999-12-31) serves all weeks but the
 -- dirty ones; each dirty row has a timeline of its own, of what was known then. valid_weeks: the weeks, as bits,
 -- whose features are taken from this timeline, from first_week to last_week. stay_view: the view of the roll that holds on that day.
+-- fold_week: what lies before the eight weeks that a first row looks back over counts for the year to date only, and is
+-- folded into the one week before them.
 with dirty as (
     select student_weeks.*
     from student_weeks
@@ -20,7 +22,8 @@ select
     date '9999-12-31' as stay_view,
     base_weeks.row_weeks & ~coalesce(dirty_sets.weeks, 0) as valid_weeks,
     base_weeks.first_week,
-    base_weeks.last_week
+    base_weeks.last_week,
+    greatest(base_weeks.first_week - 8, 1) as fold_week
 from base_weeks
 left join dirty_sets using (base_no)
 
@@ -35,7 +38,8 @@ select
     coalesce(stay_views.as_of, date '9999-12-31') as stay_view,
     1::bigint << dirty.week as valid_weeks,
     dirty.week as first_week,
-    dirty.week as last_week
+    dirty.week as last_week,
+    greatest(dirty.week - 8, 1) as fold_week
 from dirty
 left join stay_views
     on stay_views.student_no = dirty.student_no

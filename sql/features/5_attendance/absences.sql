@@ -4,7 +4,7 @@
 with records as (
     select
         timelines.timeline_no,
-        week_of_date.week,
+        greatest(week_of_date.week, timelines.fold_week) as week,
         attendance_exceptions.date,
         school_days.days_before + 1 + attendance_segments.place_offset as place,
         coalesce(schools.periods_per_day, 1) as periods,

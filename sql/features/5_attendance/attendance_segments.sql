@@ -15,19 +15,16 @@ bounds as (
 
 clipped as materialized (
     select
-        timelines.timeline_no,
-        timelines.school_no as home_no,
-        timelines.view,
-        segments.school_no,
-        greatest(segments.from_date, spans.first_date) as from_date,
-        least(segments.until_date, spans.end_date) as until_date
-    from timelines
-    join segments
-        on segments.student_no = timelines.student_no
-        and segments.view = timelines.stay_view
+        timeline_stays.timeline_no,
+        timeline_stays.home_no,
+        timeline_stays.view,
+        timeline_stays.school_no,
+        greatest(timeline_stays.from_date, spans.first_date) as from_date,
+        least(timeline_stays.until_date, spans.end_date) as until_date
+    from timeline_stays
     join spans
-        on spans.school_no = segments.school_no
-        and spans.view = timelines.view
+        on spans.school_no = timeline_stays.school_no
+        and spans.view = timeline_stays.view
 ),
 
 measured as (

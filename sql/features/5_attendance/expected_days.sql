@@ -1,4 +1,4 @@
--- One row per timeline and week, without gaps: the counted days of the week and of the spans that end with it, from
+-- One row per timeline and week, without gaps from fold_week on: the counted days of the week and of the spans that end with it, from
 -- the numbers of days before each bound.
 with parts as (
     select
@@ -19,7 +19,7 @@ with parts as (
     join counted_weeks using (home_no, school_no, view)
     join schools on schools.school_no = attendance_segments.school_no
     join timelines on timelines.timeline_no = attendance_segments.timeline_no
-    where counted_weeks.week <= timelines.last_week
+    where counted_weeks.week between timelines.fold_week and timelines.last_week
 )
 
 select * exclude (segments) from parts where segments = 1
@@ -46,4 +46,4 @@ from timelines
 anti join attendance_segments using (timeline_no)
 join weeks
     on weeks.school_no = timelines.school_no
-    and weeks.week <= timelines.last_week
+    and weeks.week between timelines.fold_week and timelines.last_week

@@ -1,11 +1,7 @@
--- For each school as of each needed day: every date, whether it counts (instructional and submitted), and how many
+-- For each school, seen finally and as of each day that timeline_stays names: every date, whether it counts (instructional and submitted), and how many
 -- days counted before it. Two look-ups then give the days between any two dates.
 with needed as (
-    select distinct segments.school_no, timelines.view
-    from timelines
-    join segments
-        on segments.student_no = timelines.student_no
-        and segments.view = timelines.stay_view
+    select distinct school_no, view from timeline_stays
 ),
 
 spans as (

@@ -1,22 +1,33 @@
 -- The sums of each course in every week from its first mark on, and as they stood four and eight weeks before. A
 -- timeline of one dirty week is laid out for that week and the eight before it only.
-with spelled as (
+with bounded as (
     select
         course_spells.timeline_no,
         course_spells.course_no,
-        unnest(range(
-            greatest(course_spells.week, timelines.first_week - 8),
-            least(course_spells.next_week, timelines.last_week + 1)
-        ))::integer as week,
-        course_spells.year_to_date
+        course_spells.year_to_date,
+        greatest(course_spells.week, timelines.fold_week) as from_week,
+        least(course_spells.next_week, timelines.last_week + 1) as end_week,
+        timelines.base_no,
+        timelines.school_no,
+        timelines.valid_weeks
     from course_spells
     join timelines using (timeline_no)
+),
+
+spelled as (
+    select
+        * exclude (from_week, end_week),
+        unnest(range(from_week, end_week))::integer as week
+    from bounded
+    where from_week < end_week
 )
 
 select
-    timeline_no,
+    base_no * 64 + week as row_key,
     course_no,
+    school_no,
     week,
+    (valid_weeks >> week) & 1 = 1 as is_valid,
     year_to_date,
     lag(year_to_date, 4, 0) over by_week as four_ago,
     lag(year_to_date, 8) over by_week as eight_ago

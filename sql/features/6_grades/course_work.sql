@@ -1,8 +1,8 @@
--- Every assignment of every timeline, with the week it counts to.
+-- Every assignment of every timeline, with the week it counts to; see timelines for weeks that are folded into one.
 select
     timelines.timeline_no,
     courses.course_no,
-    week_of_date.week,
+    greatest(week_of_date.week, timelines.fold_week) as week,
     known_grades.mark,
     known_grades.kind,
     known_grades.date

@@ -1,23 +1,26 @@
--- The 29 attendance and grade features of every row. Sums run over the rows of timeline_weeks, which
--- has every week of the school: four rows are four school weeks. Numbers that are packed as sum × 4096 + count are
--- taken apart after they are added. A line through eight weeks is taken from the values themselves, x counting weeks
--- back from this one; weeks without data are left out.
+-- The 29 attendance and grade features of every row. Windows run over the rows of timeline_weeks, which has every week
+-- of the school: four rows are four school weeks. Numbers that are packed as sum × 4096 + count are taken apart after
+-- they are added. Sums are of doubles that hold whole numbers: exact in any order, and fast. A line through eight weeks
+-- is taken from the values themselves, x counting weeks back from this one; weeks without data are left out.
 with windows as (
     select
         * exclude (timeline_no, assignments, test_marks, homework_marks, monday_friday_parts, tardies, last_run, longest_run,
             last_work),
-        unexcused_parts + lag(unexcused_parts, 1, 0) over by_week + lag(unexcused_parts, 2, 0) over by_week + lag(unexcused_parts, 3, 0) over by_week as unexcused_4,
-        excused_parts + lag(excused_parts, 1, 0) over by_week + lag(excused_parts, 2, 0) over by_week + lag(excused_parts, 3, 0) over by_week as excused_4,
-        tardies + lag(tardies, 1, 0) over by_week + lag(tardies, 2, 0) over by_week + lag(tardies, 3, 0) over by_week as tardies_4,
-        sum(unexcused_parts + excused_parts) over weeks_8 as missed_8,
-        sum(unexcused_parts + excused_parts) over year_to_date as missed_ytd,
-        sum(monday_friday_parts) over weeks_8 as monday_friday_8,
+        unexcused_parts + lag(unexcused_parts, 1, 0) over by_week + lag(unexcused_parts, 2, 0) over by_week
+            + lag(unexcused_parts, 3, 0) over by_week as unexcused_4,
+        excused_parts + lag(excused_parts, 1, 0) over by_week + lag(excused_parts, 2, 0) over by_week
+            + lag(excused_parts, 3, 0) over by_week as excused_4,
+        tardies + lag(tardies, 1, 0) over by_week + lag(tardies, 2, 0) over by_week
+            + lag(tardies, 3, 0) over by_week as tardies_4,
+        sum((unexcused_parts + excused_parts)::double) over weeks_8 as missed_8,
+        sum((unexcused_parts + excused_parts)::double) over year_to_date as missed_ytd,
+        sum(monday_friday_parts::double) over weeks_8 as monday_friday_8,
         max(last_run) over year_to_date as last_run,
         max(longest_run) over year_to_date as longest_run,
         assignments > 0 as has_grades,
         (sum(marks) over year_to_date)::bigint as marks_ytd,
         (sum(marks) over weeks_4)::bigint as marks_4,
-        (sum(assignments) over weeks_4)::bigint as assignments_4,
+        (sum(assignments::double) over weeks_4)::integer as assignments_4,
         min(least_mark) over weeks_4 as least_4,
         (sum(test_marks) over weeks_8)::bigint as tests_8,
         (sum(homework_marks) over weeks_8)::bigint as homework_8,
@@ -59,24 +62,24 @@ valid as (
             + 5 * (rate_5 is not null)::integer + 6 * (rate_6 is not null)::integer + 7 * (rate_7 is not null)::integer as rate_x,
         1 * (rate_1 is not null)::integer + 4 * (rate_2 is not null)::integer + 9 * (rate_3 is not null)::integer + 16 * (rate_4 is not null)::integer
             + 25 * (rate_5 is not null)::integer + 36 * (rate_6 is not null)::integer + 49 * (rate_7 is not null)::integer as rate_xx,
-        coalesce(rate, 0) + coalesce(rate_1, 0) + coalesce(rate_2, 0) + coalesce(rate_3, 0)
-            + coalesce(rate_4, 0) + coalesce(rate_5, 0) + coalesce(rate_6, 0) + coalesce(rate_7, 0) as rate_y,
-        1 * coalesce(rate_1, 0) + 2 * coalesce(rate_2, 0) + 3 * coalesce(rate_3, 0) + 4 * coalesce(rate_4, 0)
-            + 5 * coalesce(rate_5, 0) + 6 * coalesce(rate_6, 0) + 7 * coalesce(rate_7, 0) as rate_xy,
-        coalesce(rate, 0) * coalesce(rate, 0) + coalesce(rate_1, 0) * coalesce(rate_1, 0) + coalesce(rate_2, 0) * coalesce(rate_2, 0) + coalesce(rate_3, 0) * coalesce(rate_3, 0)
-            + coalesce(rate_4, 0) * coalesce(rate_4, 0) + coalesce(rate_5, 0) * coalesce(rate_5, 0) + coalesce(rate_6, 0) * coalesce(rate_6, 0) + coalesce(rate_7, 0) * coalesce(rate_7, 0) as rate_yy,
+        coalesce(rate, 0)::double + coalesce(rate_1, 0)::double + coalesce(rate_2, 0)::double + coalesce(rate_3, 0)::double
+            + coalesce(rate_4, 0)::double + coalesce(rate_5, 0)::double + coalesce(rate_6, 0)::double + coalesce(rate_7, 0)::double as rate_y,
+        1 * coalesce(rate_1, 0)::double + 2 * coalesce(rate_2, 0)::double + 3 * coalesce(rate_3, 0)::double + 4 * coalesce(rate_4, 0)::double
+            + 5 * coalesce(rate_5, 0)::double + 6 * coalesce(rate_6, 0)::double + 7 * coalesce(rate_7, 0)::double as rate_xy,
+        coalesce(rate, 0)::double * coalesce(rate, 0)::double + coalesce(rate_1, 0)::double * coalesce(rate_1, 0)::double + coalesce(rate_2, 0)::double * coalesce(rate_2, 0)::double + coalesce(rate_3, 0)::double * coalesce(rate_3, 0)::double
+            + coalesce(rate_4, 0)::double * coalesce(rate_4, 0)::double + coalesce(rate_5, 0)::double * coalesce(rate_5, 0)::double + coalesce(rate_6, 0)::double * coalesce(rate_6, 0)::double + coalesce(rate_7, 0)::double * coalesce(rate_7, 0)::double as rate_yy,
         (weekly_mean is not null)::integer + (mean_1 is not null)::integer + (mean_2 is not null)::integer + (mean_3 is not null)::integer
             + (mean_4 is not null)::integer + (mean_5 is not null)::integer + (mean_6 is not null)::integer + (mean_7 is not null)::integer as mean_n,
         1 * (mean_1 is not null)::integer + 2 * (mean_2 is not null)::integer + 3 * (mean_3 is not null)::integer + 4 * (mean_4 is not null)::integer
             + 5 * (mean_5 is not null)::integer + 6 * (mean_6 is not null)::integer + 7 * (mean_7 is not null)::integer as mean_x,
         1 * (mean_1 is not null)::integer + 4 * (mean_2 is not null)::integer + 9 * (mean_3 is not null)::integer + 16 * (mean_4 is not null)::integer
             + 25 * (mean_5 is not null)::integer + 36 * (mean_6 is not null)::integer + 49 * (mean_7 is not null)::integer as mean_xx,
-        coalesce(weekly_mean, 0) + coalesce(mean_1, 0) + coalesce(mean_2, 0) + coalesce(mean_3, 0)
-            + coalesce(mean_4, 0) + coalesce(mean_5, 0) + coalesce(mean_6, 0) + coalesce(mean_7, 0) as mean_y,
-        1 * coalesce(mean_1, 0) + 2 * coalesce(mean_2, 0) + 3 * coalesce(mean_3, 0) + 4 * coalesce(mean_4, 0)
-            + 5 * coalesce(mean_5, 0) + 6 * coalesce(mean_6, 0) + 7 * coalesce(mean_7, 0) as mean_xy,
-        coalesce(weekly_mean, 0) * coalesce(weekly_mean, 0) + coalesce(mean_1, 0) * coalesce(mean_1, 0) + coalesce(mean_2, 0) * coalesce(mean_2, 0) + coalesce(mean_3, 0) * coalesce(mean_3, 0)
-            + coalesce(mean_4, 0) * coalesce(mean_4, 0) + coalesce(mean_5, 0) * coalesce(mean_5, 0) + coalesce(mean_6, 0) * coalesce(mean_6, 0) + coalesce(mean_7, 0) * coalesce(mean_7, 0) as mean_yy
+        coalesce(weekly_mean, 0)::double + coalesce(mean_1, 0)::double + coalesce(mean_2, 0)::double + coalesce(mean_3, 0)::double
+            + coalesce(mean_4, 0)::double + coalesce(mean_5, 0)::double + coalesce(mean_6, 0)::double + coalesce(mean_7, 0)::double as mean_y,
+        1 * coalesce(mean_1, 0)::double + 2 * coalesce(mean_2, 0)::double + 3 * coalesce(mean_3, 0)::double + 4 * coalesce(mean_4, 0)::double
+            + 5 * coalesce(mean_5, 0)::double + 6 * coalesce(mean_6, 0)::double + 7 * coalesce(mean_7, 0)::double as mean_xy,
+        coalesce(weekly_mean, 0)::double * coalesce(weekly_mean, 0)::double + coalesce(mean_1, 0)::double * coalesce(mean_1, 0)::double + coalesce(mean_2, 0)::double * coalesce(mean_2, 0)::double + coalesce(mean_3, 0)::double * coalesce(mean_3, 0)::double
+            + coalesce(mean_4, 0)::double * coalesce(mean_4, 0)::double + coalesce(mean_5, 0)::double * coalesce(mean_5, 0)::double + coalesce(mean_6, 0)::double * coalesce(mean_6, 0)::double + coalesce(mean_7, 0)::double * coalesce(mean_7, 0)::double as mean_yy
     from windows
     where is_valid
 )
@@ -105,9 +108,9 @@ select
         as attendance_volatility_8w,
     mark_sum_4 / marked_4 / 100 as grade_mean_4w,
     mark_sum_ytd / marked_ytd / 100 as grade_mean_ytd,
-    case when mean_n >= 3 then (mean_x * mean_y - mean_n * mean_xy) / (mean_n * mean_xx - mean_x * mean_x) / 1e4 end
+    case when mean_n >= 3 then (mean_x * mean_y - mean_n * mean_xy) / (mean_n * mean_xx - mean_x * mean_x) / 1e5 end
         as grade_trend_8w,
-    case when mean_n >= 2 then sqrt((mean_n * mean_yy - mean_y * mean_y) / (mean_n * (mean_n - 1))) / 1e4 end
+    case when mean_n >= 2 then sqrt((mean_n * mean_yy - mean_y * mean_y) / (mean_n * (mean_n - 1))) / 1e5 end
         as grade_volatility_8w,
     least_4 / 100 as grade_min_4w,
     grade_points / courses as gpa_current,
