@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export PYTHONWARNINGS ?= ignore
 
-.PHONY: help demo test lab dashboard soak sync lint notebooks clean setup browser
+.PHONY: help demo test lab dashboard soak readme sync lint notebooks clean setup browser
 
 help:  ## what can be made here
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,11 +42,14 @@ lint: setup  ## one style, no unused names
 	$(BIN)/ruff check nbs reports tests sql
 	$(BIN)/ruff format --check nbs reports tests sql
 
-notebooks: setup  ## every notebook runs, in nbdev's kernel and in a plain one, with the outputs it stores
-	$(BIN)/nbdev-test --n_workers 2 --do_print
-	$(BIN)/python -m pytest --nbval nbs -n 2 --dist loadfile -p no:cacheprovider
+notebooks: setup  ## every notebook runs in a plain kernel, and its assertions hold
+	$(BIN)/python -m pytest --nbval-lax nbs -n 2 --dist loadfile -p no:cacheprovider
+
+readme: setup  ## README.md from nbs/index.ipynb
+	$(BIN)/python tests/check_sync.py --write-readme
 
 soak: setup browser  ## the long sweeps
+	$(BIN)/nbdev-test --n_workers 2 --flags 'slow'
 	$(BIN)/python -m pytest tests -m soak
 
 # Pages are tested in a real browser. Where it cannot be installed, those tests say so and are skipped.

@@ -20,6 +20,7 @@ _HOMES = {
     "ModelConfig": "model.config",
     "TrainingConfig": "model.config",
     "RiskModel": "training.estimator",
+    "reasons_for": "scoring.explain",
     "run_report": "faces.reports",
 }
 

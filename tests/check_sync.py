@@ -1,6 +1,7 @@
 """Proves that the package is what the notebooks export: delete every generated module, export again, compare.
 
-Finds hand edits, stale modules of deleted notebooks, notebooks nobody exported and notebooks nobody cleaned.
+Finds hand edits, stale modules of deleted notebooks, notebooks nobody exported and notebooks nobody cleaned; and a
+README that is not what `nbs/index.ipynb` says. `make readme` writes the README.
 """
 
 import shutil
@@ -8,6 +9,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import nbformat
+from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).resolve().parent.parent
 MENDED_BY = "run `nbdev-clean && nbdev-export`, look at the difference, commit"
@@ -37,7 +41,23 @@ def remove_generated(package: Path) -> None:
             module.unlink()
 
 
+def readme_text() -> str:
+    "The README that `nbs/index.ipynb` makes: without hidden cells, pictures found from the root."
+    notebook = nbformat.read(ROOT / "nbs" / "index.ipynb", as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if not cell.source.startswith("#| hide")]
+    body, _ = MarkdownExporter().from_notebook_node(notebook)
+    return body.strip().replace("](images/", "](nbs/images/") + "\n"
+
+
 def main() -> None:
+    readme = ROOT / "README.md"
+    if sys.argv[1:] == ["--write-readme"]:
+        readme.write_text(readme_text(), encoding="utf-8")
+        return
+    if readme.read_text(encoding="utf-8") != readme_text():
+        sys.exit(
+            "README.md is not what nbs/index.ipynb makes: run `make readme`, look at the difference, commit"
+        )
     tools = Path(sys.executable).parent
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)

@@ -39,7 +39,7 @@ def batch_loss(
     count = goals.weight.sum()
     return (loss * goals.weight).sum() / count.clamp(min=1), count
 
-# %% ../../nbs/52_training.loop.ipynb #cad46bf9
+# %% ../../nbs/52_training.loop.ipynb #d6ddd9f9
 class RiskTask(L.LightningModule):
     "What Lightning trains."
 
@@ -65,7 +65,7 @@ class RiskTask(L.LightningModule):
             self.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
         )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, training.learning_rate, total_steps=max(self.steps, 2), pct_start=0.2
+            optimizer, training.learning_rate, total_steps=max(self.steps, 10), pct_start=0.2
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
