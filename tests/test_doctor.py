@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edupulse.faces.doctor import CHECKS, ask, examine, package_troubles
+from edupulse.faces.doctor import CHECKS, ask, examine
+from edupulse.faces.machine import package_troubles
 from edupulse.settings import Settings
 from edupulse.store.engine import connect
 from edupulse.store.migrate import migrate

@@ -188,7 +188,7 @@ def make_features(
     engine.dispose()
     return repr(build_features(snapshot, settings.folder("features"), threads=settings.threads))
 
-# %% ../../nbs/96_faces.demo.ipynb #f9157b72
+# %% ../../nbs/96_faces.demo.ipynb #3d7673a3
 def key_figures(
     demo: Demo,  # after both reports
     dates: Dates,
@@ -202,18 +202,14 @@ def key_figures(
     with session(connect(demo.settings.url), read_only=True) as db:
         model = db.execute(sa.select(model_metadata).where(model_metadata.c.is_active)).mappings().one()
         same = (predictions.c.as_of == dates.as_of, predictions.c.model_version == model["model_version"])
-        counts = (
-            sa.select(predictions.c.risk_category, sa.func.count())
-            .where(*same)
-            .group_by(predictions.c.risk_category)
+        category = predictions.c.risk_category
+        counts = dict(
+            map(tuple, db.execute(sa.select(category, sa.func.count()).where(*same).group_by(category)))
         )
-        categories = dict(map(tuple, db.execute(counts)))
-    scored = ", ".join(
-        f"{categories.get(name, 0):,} {name}" for name in ("critical", "high", "medium", "low")
-    )
+    words = ", ".join(f"{counts.get(name, 0):,} {name}" for name in ("critical", "high", "medium", "low"))
     return [
         *say_metrics(model["performance_metrics"]),
-        f"As of {dates.as_of} the scored students are: {scored}.",
+        f"As of {dates.as_of} the scored students are: {words}.",
     ]
 
 # %% ../../nbs/96_faces.demo.ipynb #40059135
