@@ -6,7 +6,7 @@
 __all__ = ['PAST_ONLY', 'SILENT', 'Reason', 'Record', 'record_now', 'unusual_from', 'phrase_book', 'may_speak', 'theme_weights',
            'theme_names', 'reasons', 'write_reason', 'strength']
 
-# %% ../../nbs/71_explain.reasons.ipynb #e9234298
+# %% ../../nbs/71_explain.reasons.ipynb #b8e3fc35
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +14,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from .phrases import CONCERNS, STRENGTHS, Phrase, plain_phrase
+from .phrases import CONCERNS, SOURCE_STRENGTHS, STRENGTHS, Phrase, plain_phrase
 from ..features.catalog import CATALOG
 from ..sequences import Sequences
 
@@ -205,7 +205,7 @@ def write_reason(
         name, phrase.theme, float(weight), value, phrase.say(value, since, until), since, until, step
     )
 
-# %% ../../nbs/71_explain.reasons.ipynb #2755a1d6
+# %% ../../nbs/71_explain.reasons.ipynb #93299b49
 def strength(
     values: Mapping[str, float],  # feature → value now
     since,  # (weeks or None) -> first day of that window
@@ -213,7 +213,10 @@ def strength(
     besides: set[str] = frozenset(),  # themes that already are reasons
 ) -> str | None:  # a sentence, or None when the record shows nothing
     "The first strength that holds and is not about a reason's theme."
-    for name, phrase in STRENGTHS.items():
+    own = any(
+        name not in CATALOG for name in values
+    )  # another source: the school's sentences would be untrue
+    for name, phrase in (SOURCE_STRENGTHS if own else STRENGTHS).items():
         value = values.get(name)
         if value is None or phrase.theme in besides or not phrase.applies(value):
             continue

@@ -7,14 +7,14 @@ __all__ = ['SMALL', 'KEY', 'TREND_SIGNS', 'headline', 'opening', 'changes', 'mis
            'told', 'strong_number', 'student_card', 'reason_list', 'watch_table', 'listed_name', 'grade_of',
            'no_data_list', 'track_words', 'school_section', 'caseload_page']
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #89cb906b
+# %% ../../nbs/92_faces.caseload_page.ipynb #437b99cd
 import re
 from collections.abc import Mapping
 from datetime import timedelta
 
 import pandas as pd
 
-from ..explain.phrases import NO_REASON, NO_STRENGTH, day_name
+from ..explain.phrases import MONTHS, NO_REASON, NO_STRENGTH, day_name
 from .caseload_charts import sparkline
 from .look import Html, band, card, element, join, notice, person, table, tiles
 from ..scoring.caseload import Caseload
@@ -139,26 +139,24 @@ def freshness_table(
     columns = ["School", "Students", "Attendance", "Students without data"]
     return table(columns, rows, "How fresh the records are, by school", numeric=[1, 3], stack=True)
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #12974ac3
+# %% ../../nbs/92_faces.caseload_page.ipynb #064ef106
 def told(
     sentence,  # text, None or NaN
 ) -> str | None:
     "A stored sentence as it is shown."
     if not isinstance(sentence, str):
         return None
-    return re.sub(r"(\d+) (?=(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b|%)", "\\1\u00a0", sentence)
+    return re.sub(rf"(\d) (?={'|'.join(MONTHS)}|%)", "\\1\u00a0", sentence)
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #af664473
+# %% ../../nbs/92_faces.caseload_page.ipynb #72557b4e
 def strong_number(
-    sentence: str,
+    sentence: str,  # as from `told`
 ) -> Html:
-    "A sentence with its first number in bold."
-    before, number, after = (
-        re.split(r"(\d[\d,.]*(?:\u00a0%)?)", sentence, maxsplit=1)
-        if re.search(r"\d", sentence)
-        else (sentence, "", "")
-    )
-    return join([before, element("strong", number) if number else None, after])
+    "A sentence with its first number in bold; the day of a date is not one."
+    found = re.search(rf"\d+(?:[.,]\d+)*(?:\u00a0%)?(?!\d|\u00a0(?:{'|'.join(MONTHS)})|\u00a0–)", sentence)
+    if found is None:
+        return join([sentence])
+    return join([sentence[: found.start()], element("strong", found.group()), sentence[found.end() :]])
 
 # %% ../../nbs/92_faces.caseload_page.ipynb #d53c8838
 def student_card(

@@ -43,7 +43,7 @@ def enrolled(
     stays = ask(engine, "enrolled", as_of=as_of, last_day=as_of - timedelta(days=1))
     return stays.drop_duplicates("student_id", keep="last", ignore_index=True)
 
-# %% ../../nbs/80_scoring.roster.ipynb #74166f3a
+# %% ../../nbs/80_scoring.roster.ipynb #ea86f8f7
 def freshness(
     engine: sa.Engine,
     as_of: date,  # first day that may not be seen
@@ -54,7 +54,7 @@ def freshness(
     for column in ("expected_through", "arrived_through"):
         frame[column] = [_day(value) for value in frame[column]]
     frame["days_missing"] = frame["days_missing"].fillna(0).astype(int)
-    frame["fresh"] = (frame["days_missing"] == 0) & frame["expected_through"].notna()
+    frame["fresh"] = frame["days_missing"] == 0
     return frame.rename(columns={"name": "school"}).assign(
         school=lambda f: f["school"].fillna(f["school_id"])
     )

@@ -236,22 +236,23 @@ def current_sequences(
     check_current(engine, weeks["as_of"].max().date(), as_of)
     return build_sequences(weeks, find_feature_set(features.manifest.feature_set))
 
-# %% ../../nbs/80_scoring.score.ipynb #ebe9b869
+# %% ../../nbs/80_scoring.score.ipynb #252ed495
 def predict_all(
     model,  # a fitted RiskModel
     sequences: Sequences,
     workers: int,  # cores
+    progress: bool = False,  # a bar on stderr
 ) -> pd.DataFrame:  # as from `model.predict`
     "Every week's risk of every student, on several cores."
     size = CHUNK * max(1, -(-len(sequences) // (CHUNK * 4 * workers)))  # students per piece
     pieces = [np.arange(start, min(start + size, len(sequences))) for start in range(0, len(sequences), size)]
     if workers == 1 or len(pieces) == 1:
-        return model.predict(sequences)
+        return model.predict(sequences, progress=progress)
     with repeatable(seed=0, threads=1), ThreadPoolExecutor(workers) as pool:
         done = pool.map(lambda piece: model.predict(sequences.select(piece)), pieces)
-        return pd.concat(tqdm(done, "scores", len(pieces), delay=2), ignore_index=True)
+        return pd.concat(tqdm(done, "scores", len(pieces), delay=2, disable=not progress), ignore_index=True)
 
-# %% ../../nbs/80_scoring.score.ipynb #6ed8ef3d
+# %% ../../nbs/80_scoring.score.ipynb #665cbe40
 def judge(
     model,  # a fitted RiskModel
     sequences: Sequences,  # current year of the students who have a record
@@ -259,7 +260,7 @@ def judge(
     options: ScoreOptions,
 ) -> pd.DataFrame:  # one row per enrolled student, by id
     "Scores, category and band of everybody on the roll; NaN and no data where there is no record."
-    today = today_and_before(predict_all(model, sequences, options.workers))
+    today = today_and_before(predict_all(model, sequences, options.workers, options.progress))
     recent = has_recent_data(sequences.present, sequences.valid, options.quiet_weeks)
     judged = pd.DataFrame({"student_id": sequences.keys["student_id"], "judged": recent})
     frame = roll.merge(today, on="student_id", how="left").merge(judged, on="student_id", how="left")
