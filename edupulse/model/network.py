@@ -57,7 +57,7 @@ class PastAttention(nn.Module):
         seen = F.scaled_dot_product_attention(query, key, value, attn_mask=self.bias(x.shape[1]).to(x.dtype))
         return self.out(seen.transpose(1, 2).flatten(2))
 
-# %% ../../nbs/41_model.network.ipynb #665f8578
+# %% ../../nbs/41_model.network.ipynb #b80fd2f2
 class YearDropout(nn.Module):
     "Dropout with one draw for all weeks of a student."
 
@@ -65,11 +65,12 @@ class YearDropout(nn.Module):
         super().__init__()
         self.share = share
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, T, width) → (B, T, width)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, T, width) or (B, width)
         "Hide some columns of each student, and make up for it in the others."
         if not self.training or not self.share:
             return x
-        kept = torch.rand(x.shape[0], 1, x.shape[2], device=x.device) >= self.share
+        shape = (x.shape[0], *[1] * (x.dim() - 2), x.shape[-1])  # (B, 1, width)
+        kept = torch.rand(shape, device=x.device) >= self.share
         return x * (kept.to(x.dtype) / (1 - self.share))
 
 # %% ../../nbs/41_model.network.ipynb #427f524e
