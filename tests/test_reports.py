@@ -128,9 +128,7 @@ def test_a_value_is_text_and_nothing_else(home, write, value):
 
 def test_a_failing_cell_is_one_line_and_is_kept(home, write, tmp_path):
     reports = write("fails", "members = 3  # networks", "{}['grade_level']")
-    with pytest.raises(
-        RuntimeError, match="^report fails stopped: KeyError: '…' .kept: "
-    ) as stopped:
+    with pytest.raises(RuntimeError, match="^report fails stopped: KeyError: '…' .kept: ") as stopped:
         run_report("fails", settings=home, reports=reports, out=tmp_path / "out")
     assert "\n" not in str(stopped.value)
     (kept,) = (home.home / "runs" / "fails").iterdir()
