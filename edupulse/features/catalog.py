@@ -69,11 +69,12 @@ def read_catalog(
         )
     return catalog
 
-# %% ../../nbs/30_features.catalog.ipynb #8714892d
+# %% ../../nbs/30_features.catalog.ipynb #43012245
 RELATIONS = (
     "1_weeks/known_calendar",
     "1_weeks/weeks",
     "1_weeks/week_of_date",
+    "1_weeks/week_spans",
     "2_enrollment/known_stays",
     "2_enrollment/year_stays",
     "2_enrollment/stay_views",

@@ -5,7 +5,9 @@ select
     calendar.date,
     calendar.day_type,
     schools.week_starts_on,
-    case when calendar.submitted_at::timestamp < getvariable('cutoff') then calendar.submitted_at::timestamp end as submitted_at
+    case
+        when calendar.submitted_at::timestamp < getvariable('cutoff') then calendar.submitted_at::timestamp
+    end as submitted_at
 from calendar
 join schools using (school_no)
 where calendar.school_year = getvariable('school_year')

@@ -6,6 +6,13 @@ with stays as (
         coalesce(recorded_at, entry_date)::timestamp as stay_recorded_at,
         coalesce(exit_recorded_at, exit_date)::timestamp as end_recorded_at
     from enrollments
+),
+
+known as (
+    select
+        *,
+        exit_date < getvariable('cutoff') and end_recorded_at < getvariable('cutoff') as exit_is_known
+    from stays
 )
 
 select
@@ -14,11 +21,10 @@ select
     school_year,
     grade_level,
     entry_date,
-    case when exit_date < getvariable('cutoff') and end_recorded_at < getvariable('cutoff') then exit_date end as exit_date,
-    case when exit_date < getvariable('cutoff') and end_recorded_at < getvariable('cutoff') then end_recorded_at end
-        as exit_recorded_at,
+    if(exit_is_known, exit_date, null) as exit_date,
+    if(exit_is_known, end_recorded_at, null) as exit_recorded_at,
     stay_recorded_at as recorded_at,
     case when superseded_at::timestamp < getvariable('cutoff') then superseded_at::timestamp end as superseded_at
-from stays
+from known
 where entry_date < getvariable('cutoff')
   and stay_recorded_at < getvariable('cutoff')

@@ -1,8 +1,8 @@
 -- A timeline is a student at a school seen as of one day. The final one (view 9999-12-31) serves all weeks but the
 -- dirty ones; each dirty row has a timeline of its own, of what was known then. valid_weeks: the weeks, as bits,
--- whose features are taken from this timeline, from first_week to last_week. stay_view: the view of the roll that holds on that day.
--- fold_week: what lies before the eight weeks that a first row looks back over counts for the year to date only, and is
--- folded into the one week before them.
+-- whose features are taken from this timeline, from first_week to last_week. stay_view: the view of the roll that
+-- holds on that day. fold_week: what lies before the eight weeks that a first row looks back over counts for the year
+-- to date only, and is folded into the one week before them.
 with dirty as (
     select student_weeks.*
     from student_weeks

@@ -12,7 +12,8 @@ missed as (
         week,
         sum(unexcused_parts)::integer as unexcused_parts,
         sum(excused_parts)::integer as excused_parts,
-        coalesce(sum(unexcused_parts + excused_parts) filter (isodow(date) in (1, 5)), 0)::integer as monday_friday_parts,
+        coalesce(sum(unexcused_parts + excused_parts) filter (isodow(date) in (1, 5)), 0)::integer
+            as monday_friday_parts,
         sum(tardies)::integer as tardies,
         count(*) filter (unexcused_parts + excused_parts > 0 and not whole_day)::integer as partial_days
     from absences

@@ -1,5 +1,5 @@
--- One row per timeline and week, without gaps from fold_week on: the counted days of the week and of the spans that end with it, from
--- the numbers of days before each bound.
+-- One row per timeline and week, without gaps from fold_week on: the counted days of the week and of the spans that
+-- end with it, from the numbers of days before each bound.
 with parts as (
     select
         attendance_segments.timeline_no,

@@ -1,5 +1,6 @@
--- For each school, seen finally and as of each day that timeline_stays names: every date, whether it counts (instructional and submitted), and how many
--- days counted before it. Two look-ups then give the days between any two dates.
+-- For each school, seen finally and as of each day that timeline_stays names: every date, whether it counts
+-- (instructional and submitted), and how many days counted before it. Two look-ups then give the days between any two
+-- dates.
 with needed as (
     select distinct school_no, view from timeline_stays
 ),
@@ -22,7 +23,8 @@ dates as (
 counted as (
     select
         dates.*,
-        coalesce(known_calendar.day_type = 'instructional' and known_calendar.submitted_at < dates.view, false) as counts
+        coalesce(known_calendar.day_type = 'instructional' and known_calendar.submitted_at < dates.view, false)
+            as counts
     from dates
     left join known_calendar using (school_no, date)
 )

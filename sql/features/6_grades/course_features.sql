@@ -7,15 +7,27 @@ with packed as (
         count(standing) as ranked
     from course_standing
     group by row_key
+),
+
+counted as (
+    select
+        row_key,
+        counts & 127 as courses,
+        (counts >> 7) & 127 as failing,
+        (counts >> 14) & 127 as grade_points,
+        nullif((counts >> 21) & 127, 0) as compared,
+        (counts >> 28) & 127 as declining,
+        counts >> 35 as earlier_points,
+        standing / nullif(ranked, 0) / 1e9 as standing
+    from packed
 )
 
 select
     row_key,
-    (counts & 127)::double as courses,
-    ((counts >> 7) & 127)::double as compared,
-    ((counts >> 14) & 127)::double as declining,
-    ((counts >> 21) & 127)::double as failing,
-    ((counts >> 28) & 127)::double as grade_points,
-    (counts >> 35)::double as earlier_points,
-    standing / nullif(ranked, 0) / 1e9 as standing
-from packed
+    (grade_points / courses)::float as gpa_current,
+    (grade_points / courses - earlier_points / compared)::float as gpa_change_8w,
+    failing::utinyint as courses_failing,
+    (failing / courses)::float as courses_failing_share,
+    if(compared is null, null, declining)::utinyint as courses_declining,
+    standing::float as course_percentile_4w
+from counted

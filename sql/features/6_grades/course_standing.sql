@@ -16,8 +16,6 @@ with ranked as (
 select
     row_key,
     counts,
-    case
-        when recent_mean is not null and classmates >= 2
-            then round(1e9 * (place + not_ahead - 2) / (2 * (classmates - 1)))
-    end as standing
+    if(recent_mean is null or classmates < 2, null, round(1e9 * (place + not_ahead - 2) / (2 * (classmates - 1))))
+        as standing
 from ranked

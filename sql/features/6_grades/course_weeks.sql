@@ -5,8 +5,8 @@ with bounded as (
         course_spells.timeline_no,
         course_spells.course_no,
         course_spells.year_to_date,
-        greatest(course_spells.week, timelines.fold_week) as from_week,
-        least(course_spells.next_week, timelines.last_week + 1) as end_week,
+        greatest(course_spells.week::integer, timelines.fold_week) as from_week,
+        least(course_spells.next_week::integer, timelines.last_week + 1) as end_week,
         timelines.base_no,
         timelines.school_no,
         timelines.valid_weeks
@@ -16,14 +16,14 @@ with bounded as (
 
 spelled as (
     select
-        * exclude (from_week, end_week),
-        unnest(range(from_week, end_week))::integer as week
+        bounded.* exclude (from_week, end_week),
+        (bounded.from_week + week_spans.past)::utinyint as week
     from bounded
-    where from_week < end_week
+    join week_spans on week_spans.weeks = bounded.end_week - bounded.from_week
 )
 
 select
-    base_no * 64 + week as row_key,
+    base_no * 64 + week::integer as row_key,
     course_no,
     school_no,
     week,

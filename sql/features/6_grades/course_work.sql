@@ -2,7 +2,7 @@
 select
     timelines.timeline_no,
     courses.course_no,
-    greatest(week_of_date.week, timelines.fold_week) as week,
+    greatest(week_of_date.week, timelines.fold_week)::utinyint as week,
     known_grades.mark,
     known_grades.kind,
     known_grades.date

@@ -1,6 +1,6 @@
--- Weeks with an assignment: sums of whole numbers over the week's work. Sums and their counts travel in one number, sum
--- × 4096 + count, held as a double, because whole numbers add exactly in any order, and one sum costs half of two. last_work: the day of
--- the last marked work, in days since 1970; 0 where nothing was marked.
+-- Weeks with an assignment: sums of whole numbers over the week's work. Sums and their counts travel in one number,
+-- sum × 4096 + count, held as a double, because whole numbers add exactly in any order, and one sum costs half of
+-- two. last_work: the day of the last marked work, in days since 1970; 0 where nothing was marked.
 select
     timeline_no,
     week,
