@@ -84,7 +84,7 @@ def installed(wheel, tmp_path_factory):
             text=True,
             cwd=place,
             env=environment,
-            timeout=300,
+            timeout=600,
         )
         assert done.returncode == 0 or not check, done.stderr[-2000:]
         return done
@@ -120,3 +120,12 @@ def test_the_commands_work_from_the_wheel(installed):
 
 def test_a_district_is_made_from_the_wheel(installed):
     assert "attendance" in installed("edupulse", "synth", "records", "--students", 200, "--years", 1).stdout
+
+
+@pytest.mark.soak
+def test_the_whole_job_runs_from_the_wheel(installed):
+    told = installed("edupulse", "demo", "--students", 300, "--out", "demo").stdout
+    pages = [Path(line.split(": ", 1)[1]) for line in told.splitlines() if line.endswith(".html")]
+    assert len(pages) == 2 and all(page.is_file() for page in pages)
+    again = installed("edupulse", "demo", "--students", 300, "--out", "demo").stdout
+    assert "the store is unchanged" in again
