@@ -69,7 +69,7 @@ def read_catalog(
         )
     return catalog
 
-# %% ../../nbs/30_features.catalog.ipynb #43012245
+# %% ../../nbs/30_features.catalog.ipynb #6b58318e
 RELATIONS = (
     "1_weeks/known_calendar",
     "1_weeks/weeks",
@@ -90,6 +90,7 @@ RELATIONS = (
     "3_records/discipline_reported",
     "3_records/late_calendar",
     "4_timelines/unsettled_records",
+    "4_timelines/dirty_courses",
     "4_timelines/dirty_weeks",
     "4_timelines/timelines",
     "5_attendance/timeline_stays",

@@ -308,7 +308,7 @@ def reporting_schools(
     ]
     return set(pairs["school_no"])
 
-# %% ../../nbs/33_features.oracle.ipynb #46757cac
+# %% ../../nbs/33_features.oracle.ipynb #73277b59
 def discipline_features(
     incidents: pd.DataFrame,  # with week, now, removal_days
     rows: pd.DataFrame,  # the day's rows of one school that reports: student_no, week
@@ -328,7 +328,7 @@ def discipline_features(
     found["severity_sum_ytd"] = since(99)["severity_level"].sum()
     found["serious_incidents_ytd"] = incidents[incidents["severity_level"] >= 3].groupby("student_no").size()
     found["distinct_types_ytd"] = since(99)["incident_type"].nunique()
-    found["repeated_type_8w"] = since(8)["incident_type"].agg(lambda types: types.value_counts().max())
+    found["repeated_type_8w"] = since(8)["incident_type"].value_counts().groupby("student_no").max()
     found["removal_days_8w"] = since(8)["removal_days"].sum()
     found = found.fillna(0)
     found["weeks_since_incident"] = (

@@ -40,3 +40,7 @@ join student_weeks
     and student_weeks.as_of <= coalesce(unsettled.superseded_at, unsettled.recorded_at)
 where unsettled.superseded_at is null
    or unsettled.recorded_at < student_weeks.as_of
+
+union
+
+select row_key from dirty_courses

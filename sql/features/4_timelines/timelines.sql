@@ -1,8 +1,8 @@
--- A timeline is a student at a school seen as of one day. The final one (view 9999-12-31) serves all weeks but the
--- dirty ones; each dirty row has a timeline of its own, of what was known then. valid_weeks: the weeks, as bits,
--- whose features are taken from this timeline, from first_week to last_week. stay_view: the view of the roll that
--- holds on that day. fold_week: what lies before the eight weeks that a first row looks back over counts for the year
--- to date only, and is folded into the one week before them.
+-- A timeline is a student at a school seen as of one day. The final one (view 9999-12-31) serves all weeks but the dirty
+-- ones; each dirty row has a timeline of its own, of what was known then. row_weeks: the weeks, as bits, that have a
+-- row; valid_weeks: those whose features are taken from this timeline. dirty_row: the row_key of a dirty row.
+-- stay_view: the view of the roll that holds on that day. fold_week: what lies before the eight weeks that a first row
+-- looks back over counts for the year to date only, and is folded into the one week before them.
 with dirty as (
     select student_weeks.*
     from student_weeks
@@ -20,7 +20,9 @@ select
     base_weeks.school_no,
     date '9999-12-31' as view,
     date '9999-12-31' as stay_view,
+    base_weeks.row_weeks,
     base_weeks.row_weeks & ~coalesce(dirty_sets.weeks, 0) as valid_weeks,
+    null::integer as dirty_row,
     base_weeks.first_week,
     base_weeks.last_week,
     greatest(base_weeks.first_week - 8, 1) as fold_week
@@ -36,7 +38,9 @@ select
     dirty.school_no,
     dirty.as_of as view,
     coalesce(stay_views.as_of, date '9999-12-31') as stay_view,
+    1::bigint << dirty.week as row_weeks,
     1::bigint << dirty.week as valid_weeks,
+    dirty.row_key as dirty_row,
     dirty.week as first_week,
     dirty.week as last_week,
     greatest(dirty.week - 8, 1) as fold_week

@@ -1,4 +1,4 @@
--- Grade points of each course in each valid week. A mean is a quotient of whole numbers under 4096, so a course at
+-- Grade points of each course in each row: from the final timeline, but for the dirty courses of a dirty row. A mean is a quotient of whole numbers under 4096, so a course at
 -- exactly 60 is at 60; ten points down are given a billionth of slack. Six small counts travel in one number, seven
 -- bits each (a student has fewer than 30 courses), because one sum takes a third of the time of six.
 with taken_apart as (
@@ -12,7 +12,11 @@ with taken_apart as (
     join weeks
         on weeks.school_no = course_weeks.school_no
         and weeks.week = course_weeks.week
-    where is_valid
+    left join dirty_courses
+        on dirty_courses.row_key = course_weeks.row_key
+        and dirty_courses.course_no = course_weeks.course_no
+    where is_row
+      and (dirty_courses.row_key is null or not is_final)
 )
 
 select

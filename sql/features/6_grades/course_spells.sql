@@ -8,4 +8,5 @@ select
     sum(mark::double * 4096 + 1) over by_week as year_to_date
 from course_work
 where mark is not null
+  and moves_course
 window by_week as (partition by timeline_no, course_no order by week)

@@ -1,6 +1,6 @@
 -- The place of each student in each course among classmates with marked work in the last four weeks: the share who
--- did worse, ties counting half, in units of 1e-9. Classmates are seen as each was known on that day, because only
--- valid weeks stand in the ranking; a class is a course on one day.
+-- did worse, ties counting half, in units of 1e-9. Classmates are seen as each was known on that day, because every
+-- row stands in the ranking with what was known of it then; a class is a course on one day.
 with ranked as (
     select
         row_key,

@@ -9,7 +9,8 @@ with bounded as (
         least(course_spells.next_week::integer, timelines.last_week + 1) as end_week,
         timelines.base_no,
         timelines.school_no,
-        timelines.valid_weeks
+        timelines.row_weeks,
+        timelines.dirty_row is null as is_final
     from course_spells
     join timelines using (timeline_no)
 ),
@@ -27,7 +28,8 @@ select
     course_no,
     school_no,
     week,
-    (valid_weeks >> week) & 1 = 1 as is_valid,
+    (row_weeks >> week) & 1 = 1 as is_row,
+    is_final,
     year_to_date,
     lag(year_to_date, 4, 0) over by_week as four_ago,
     lag(year_to_date, 8) over by_week as eight_ago
