@@ -72,7 +72,7 @@ def find_source(
     module, function = READERS[name]
     return getattr(import_module(f"edupulse.ingest.{module}"), function)
 
-# %% ../../nbs/97_faces.cli.ipynb #343401db
+# %% ../../nbs/97_faces.cli.ipynb #b9c401b4
 @app.command()
 def ingest(
     source: Annotated[Source, typer.Argument(help="What kind of export it is.")],
@@ -93,7 +93,8 @@ def ingest(
         options = {"mapping": mapping} if mapping else {}
         result = read(path, open_store(settings), dry_run=dry_run, **options)
     if result.failed and not as_json:
-        say("\n".join(result.lines()[:-1]))
+        for line in result.lines()[:-1]:
+            say(line)
         raise RuntimeError(result.lines()[-1])
     say(result.json() if as_json else result.summary())
     raise typer.Exit(result.exit_code)
