@@ -380,7 +380,7 @@ def test_only_the_child_process_uses_the_second_sqlite_library():
         for file in package.rglob("*.py")
         if "adbc_driver_sqlite" in file.read_text()
     ]
-    assert users == ["store/bulk.py"]
+    assert users == ["ingest/sqlite.py", "store/bulk.py"]
 
 
 def test_a_child_that_dies_half_way_is_an_error_and_not_a_short_answer(tmp_path):

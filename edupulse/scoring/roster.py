@@ -40,7 +40,7 @@ def enrolled(
     as_of: date,  # first day that may not be seen
 ) -> pd.DataFrame:  # one row per student: student_id, school_id, grade_level, entry_date
     "Students on the roll as of a date; of two stays at once the later one counts."
-    stays = ask(engine, "enrolled", as_of=as_of, last_day=as_of - timedelta(days=1))
+    stays = ask(engine, "enrolled", as_of=as_of, last_day=as_of - timedelta(days=35))
     return stays.drop_duplicates("student_id", keep="last", ignore_index=True)
 
 # %% ../../nbs/80_scoring.roster.ipynb #ea86f8f7

@@ -1,7 +1,7 @@
 -- Students whose stay covers as_of, as the record told it before as_of, one row per stay.
--- A stay without an exit lasts to the last day of its school year's calendar; last_day is the day before as_of.
+-- A stay without an exit lasts until five weeks after its calendar, as far as it is past, has ended: the days to come are not read.
 with years as (
-    select school_id, school_year, min(date) as first_day, max(date) as last_day
+    select school_id, school_year, min(date) as first_day, max(case when date < :as_of then date end) as last_day
     from school_calendar
     group by school_id, school_year
 )
