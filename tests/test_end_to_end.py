@@ -3,6 +3,12 @@
 Same records and seed, same scores, to the bit; and scoring a week twice changes nothing.
 """
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pandas as pd
 import pytest
 import sqlalchemy as sa
@@ -88,18 +94,23 @@ def test_no_name_is_in_what_may_be_shared(first):
     assert not [key for key in students["district_id"] if f'"{key}"' in shared or f">{key}<" in shared]
 
 
-def test_scoring_again_changes_nothing(first):
+def test_scoring_again_by_the_command_changes_nothing(first, tmp_path):
     demo, dates, *_ = first
     engine = connect(demo.settings.url)
-    everything = {
-        table.name: sa.select(table).order_by(*table.primary_key.columns)
-        for table in (predictions, student_features)
-    }
+    everything = [
+        sa.select(table).order_by(*table.primary_key.columns) for table in (predictions, student_features)
+    ]
     with session(engine, read_only=True) as db:
-        before = {name: db.execute(query).all() for name, query in everything.items()}
-    run_report("score", {"as_of": dates.as_of}, settings=demo.settings)
+        before = [db.execute(query).all() for query in everything]
+    words = ["run", "score", "-p", "as_of", str(dates.as_of), "--out", str(tmp_path / "out"), "--json"]
+    command = [sys.executable, "-c", "from edupulse.faces.cli import main; main()", *words]
+    environment = {**os.environ, "EDUPULSE_HOME": str(demo.home), "EDUPULSE_DATABASE_URL": demo.settings.url}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert Path(json.loads(done.stdout)["html"]) == tmp_path / "out" / "score.html"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["score.html", "score.ipynb"]
     with session(engine, read_only=True) as db:
-        after = {name: db.execute(query).all() for name, query in everything.items()}
+        after = [db.execute(query).all() for query in everything]
     assert before == after
 
 
