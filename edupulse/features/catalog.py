@@ -6,17 +6,15 @@
 __all__ = ['RELATIONS', 'CONTEXT', 'CATALOG', 'FEATURE_SETS', 'Feature', 'fill', 'read_catalog', 'FeatureSet', 'read_feature_set',
            'read_feature_sets', 'find_feature_set', 'feature_version']
 
-# %% ../../nbs/30_features.catalog.ipynb #a7c9c12a
+# %% ../../nbs/30_features.catalog.ipynb #8bbf517d
 import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
-import yaml
+from ..resources import read_data, read_sql, resource
 
-from ..resources import read_sql, resource
-
-# %% ../../nbs/30_features.catalog.ipynb #f9ec3971
+# %% ../../nbs/30_features.catalog.ipynb #ee3fe57c
 @dataclass(frozen=True)
 class Feature:
     "One row of the catalogue."
@@ -39,12 +37,8 @@ class Feature:
         for sentence in (self.reason, self.strength):
             fill(sentence, 0.5)
 
-    def say(
-        self,
-        value: float,  # the feature's value
-        good: bool = False,  # say it as a strength
-    ) -> str:  # a plain sentence
-        "The value in words."
+    def say(self, value: float, good: bool = False) -> str:
+        "The value in words, as a reason or (`good`) as a strength."
         return fill(self.strength if good else self.reason, value)
 
 # %% ../../nbs/30_features.catalog.ipynb #7c5bfc55
@@ -55,13 +49,12 @@ def fill(
     "Fill a value into a sentence of the catalogue."
     return sentence.format(value=value, percent=100 * value, rest=100 * (1 - value), amount=abs(value))
 
-# %% ../../nbs/30_features.catalog.ipynb #de083641
+# %% ../../nbs/30_features.catalog.ipynb #64ff2439
 def read_catalog(
     name: str = "features",  # a folder below `sql/` that has a catalog.yaml
 ) -> dict[str, Feature]:  # feature name → entry, in the order of the file
     "The catalogue entries of one folder of SQL."
-    text = resource(f"sql/{name}/catalog.yaml").read_text(encoding="utf-8")
-    rows = [Feature(**{**row, "range": tuple(row["range"])}) for row in yaml.safe_load(text)]
+    rows = [Feature(**{**row, "range": tuple(row["range"])}) for row in read_data(f"{name}/catalog")]
     catalog = {row.name: row for row in rows}
     if len(catalog) < len(rows):
         raise ValueError(
@@ -69,59 +62,13 @@ def read_catalog(
         )
     return catalog
 
-# %% ../../nbs/30_features.catalog.ipynb #6b58318e
-RELATIONS = (
-    "1_weeks/known_calendar",
-    "1_weeks/weeks",
-    "1_weeks/week_of_date",
-    "1_weeks/week_spans",
-    "2_enrollment/known_stays",
-    "2_enrollment/year_stays",
-    "2_enrollment/stay_views",
-    "2_enrollment/segments",
-    "2_enrollment/student_schools",
-    "2_enrollment/student_weeks",
-    "2_enrollment/base_weeks",
-    "2_enrollment/other_grade_levels",
-    "3_records/attendance_exceptions",
-    "3_records/known_grades",
-    "3_records/courses",
-    "3_records/known_incidents",
-    "3_records/discipline_reported",
-    "3_records/late_calendar",
-    "4_timelines/unsettled_records",
-    "4_timelines/dirty_courses",
-    "4_timelines/dirty_weeks",
-    "4_timelines/timelines",
-    "5_attendance/timeline_stays",
-    "5_attendance/school_days",
-    "5_attendance/attendance_segments",
-    "5_attendance/counted_weeks",
-    "5_attendance/expected_days",
-    "5_attendance/absences",
-    "5_attendance/absence_runs",
-    "5_attendance/attendance_weeks",
-    "6_grades/course_work",
-    "6_grades/grade_weeks",
-    "6_grades/course_spells",
-    "6_grades/course_weeks",
-    "6_grades/course_points",
-    "6_grades/course_standing",
-    "6_grades/course_features",
-    "7_discipline/incident_cells",
-    "7_discipline/incident_types",
-    "7_discipline/incident_weeks",
-    "7_discipline/discipline_features",
-    "8_rows/context",
-    "8_rows/timeline_weeks",
-    "8_rows/record_features",
-    "8_rows/features",
-)
+# %% ../../nbs/30_features.catalog.ipynb #5141c1c8
+RELATIONS = tuple(read_data("features/relations")["relations"])
 
-# %% ../../nbs/30_features.catalog.ipynb #3d9534ae
+# %% ../../nbs/30_features.catalog.ipynb #2c363255
 CONTEXT = ("grade_level", "weeks_enrolled", "week_of_year", "earlier_entries", "earlier_exits")
 
-
+# %% ../../nbs/30_features.catalog.ipynb #7e6ec2da
 @dataclass(frozen=True)
 class FeatureSet:
     "Which features a model reads, and which SQL makes them."
@@ -149,20 +96,20 @@ class FeatureSet:
         groups = " · ".join(f"{modality} {len(names)}" for modality, names in self.modalities.items())
         return f"FeatureSet({self.name}: {len(self.catalog)} features: {groups}; context {len(self.context)})"
 
-# %% ../../nbs/30_features.catalog.ipynb #9b9f9f7a
+# %% ../../nbs/30_features.catalog.ipynb #c93d39e1
 def read_feature_set(
     name: str,  # a folder below sql/feature_sets
 ) -> FeatureSet:  # the 42 and what the folder adds
     "The 42 features and those of one folder of `sql/feature_sets`."
     folder = f"feature_sets/{name}"
-    setting = yaml.safe_load(resource(f"sql/{folder}/relations.yaml").read_text(encoding="utf-8"))
+    setting = read_data(f"{folder}/relations")
     relations = tuple(f"{folder}/{relation}" for relation in setting["relations"])
     without = setting.get("without", ())
     base = {row.name: row for row in read_catalog().values() if not {row.name, row.modality} & set(without)}
     context = (*CONTEXT, *setting.get("context", ()))
     return FeatureSet(name, {**base, **read_catalog(folder)}, context, relations)
 
-# %% ../../nbs/30_features.catalog.ipynb #2b2bf4e9
+# %% ../../nbs/30_features.catalog.ipynb #bf88640a
 def read_feature_sets() -> dict[str, FeatureSet]:  # name → feature set
     "Every feature set that ships: the district's 42, and one for each folder of `sql/feature_sets`."
     folders = sorted(path.parent.name for path in resource("sql/feature_sets").glob("*/relations.yaml"))
