@@ -229,9 +229,54 @@ def test_a_wrong_encoding_costs_its_rows_and_says_so(sqlite_store, tmp_path):
     (folder / "students.csv").write_bytes(students.encode("cp1252"))
     result = ingest_folder(folder, sqlite_store)
     (students,) = (file for file in result.files if file.file == "students.csv")
-    assert students.reasons == {":wrong_encoding": 2} and result.exit_code == 0
-    assert students.first_lines == {":wrong_encoding": 10}
+    assert students.reasons == {"first_name:wrong_encoding": 2} and result.exit_code == 0
+    assert students.first_lines == {"first_name:wrong_encoding": 10}
+    assert students.rows_read == students.accepted + students.quarantined == 12
+    rejects = (
+        "select row_number, column_name, reason from import_rejects where file = 'students.csv' order by 1"
+    )
+    assert ask(sqlite_store, rejects) == [(n, "first_name", "wrong_encoding") for n in (10, 11)]
+    (why,) = (line for line in result.lines() if "unknown students" in line)
+    unknown = sum(file.reasons.get("district_id:unknown_student", 0) for file in result.files)
+    assert (
+        unknown
+        and f"2 rows were set aside, and the {unknown} rows" in why
+        and "mend students.csv first" in why
+    )
     assert not ingest_folder(folder, sqlite_store, Mapping(encoding="cp1252")).total("quarantined")
+
+
+@pytest.mark.parametrize(
+    "content", ["utf-16", "utf-16-le", "utf-16-be", b"PK\x03\x04\x14\0\x06\0", bytes(range(256))]
+)
+def test_a_required_file_that_is_no_text_stops_the_import_and_says_how_to_save_it(
+    content, sqlite_store, tmp_path
+):
+    folder = copy_of(tmp_path / "x")
+    students = (SAMPLE / "students.csv").read_text(encoding="utf-8")
+    (folder / "students.csv").write_bytes(students.encode(content) if isinstance(content, str) else content)
+    result = ingest_folder(folder, sqlite_store)
+    assert result.exit_code == 1 and "CSV in UTF-8" in result.lines()[-1] and "student" in result.lines()[-1]
+    assert not any(counts(sqlite_store).values())
+
+
+def test_a_refused_optional_file_is_named_in_the_verdict(sqlite_store, tmp_path):
+    grades = (SAMPLE / "grades.csv").read_text(encoding="utf-8").replace("grade_value", "mark", 1)
+    folder = copy_of(tmp_path / "x", grades=grades)
+    for begins in ("imported", "nothing new"):  # the second time too
+        result = ingest_folder(folder, sqlite_store)
+        verdict = result.lines()[-1]
+        assert (
+            verdict.startswith(begins)
+            and verdict.endswith("; grades.csv was refused")
+            and result.exit_code == 0
+        )
+    (line,) = (line for line in result.lines() if line.startswith("grades.csv:"))
+    assert (
+        "no column grade_value" in line
+        and "'mark' is not known" in line
+        and "it may have course_name" in line
+    )
 
 
 @pytest.mark.parametrize("name", [name for name, contract in CONTRACTS.items() if contract.needed])

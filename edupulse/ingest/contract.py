@@ -77,7 +77,7 @@ CONTRACTS = {
     )
 }  # fmt: skip
 
-# %% ../../nbs/20_ingest.contract.ipynb #8930526c
+# %% ../../nbs/20_ingest.contract.ipynb #8dae2a2e
 REASONS = {
     "missing_value": "a value that must be there is blank",
     "invalid_date": "not a date as YYYY-MM-DD; list the district's own under date_formats in the mapping file",
@@ -96,11 +96,11 @@ REASONS = {
     "superseded_before_recorded": "superseded before it was recorded",
     "too_long": "longer than the store keeps",
     "conflicting_duplicate": "contradicts an earlier row with the same key and the same moment",
-    "wrong_encoding": "not in the file's encoding; name the right one under encoding in the mapping file",
+    "wrong_encoding": "not UTF-8 (or not what the mapping file says); export the file as UTF-8, or name its encoding in a mapping file",
     "broken_row": "too few or too many fields, or a quote that is not closed",
 }
 
-# %% ../../nbs/20_ingest.contract.ipynb #233759d1
+# %% ../../nbs/20_ingest.contract.ipynb #b7215abe
 CODES = {
     "status": {word: word for word in ATTENDANCE_STATUSES},
     "day_type": {word: word for word in DAY_TYPES},
@@ -126,7 +126,7 @@ def known_encoding(
         raise ValueError("no such text encoding; common ones are utf-8, cp1252, latin-1 and utf-16") from None
     return name
 
-# %% ../../nbs/20_ingest.contract.ipynb #dba68c91
+# %% ../../nbs/20_ingest.contract.ipynb #619e034c
 def single_character(
     delimiter: str,  # as written in the mapping file; `\t` is a tab
 ) -> str:
@@ -136,7 +136,7 @@ def single_character(
         raise ValueError('the delimiter is one character such as "," or ";" or tab')
     return delimiter
 
-# %% ../../nbs/20_ingest.contract.ipynb #cb8993a5
+# %% ../../nbs/20_ingest.contract.ipynb #7237baf2
 def usable_format(
     pattern: str,  # such as %m/%d/%Y
 ) -> str:
@@ -213,7 +213,7 @@ class PlainLoader(yaml.BaseLoader):
                 raise ValueError(f"line {node.start_mark.line + 1}: {name!r} stands there twice")
         return super().construct_mapping(node, deep)
 
-# %% ../../nbs/20_ingest.contract.ipynb #e703e0a7
+# %% ../../nbs/20_ingest.contract.ipynb #b9121913
 def read_mapping(
     file: Path | str,  # a YAML file
 ) -> Mapping:

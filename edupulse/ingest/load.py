@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['count_by', 'file_result', 'Step', 'do_step', 'do_steps', 'record', 'Job', 'do_job', 'ingest_folder']
 
-# %% ../../nbs/22_ingest.load.ipynb #201491bf
+# %% ../../nbs/22_ingest.load.ipynb #6d2374c1
 import hashlib
 import json
 import time
@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from .changes import compare, know_staged, know_store, write_changes
 from .contract import CONTRACTS, Contract, Mapping, read_mapping
-from .outcome import FileResult, ImportResult
+from .outcome import FileResult, ImportResult, lost_students
 from .read import Reading, find_sources, read_source, workbench
 from .write import Rows, Writer, open_writer
 from ..logs import logger
@@ -64,7 +64,7 @@ def file_result(
         sha256=reading.sha256,
     )
 
-# %% ../../nbs/22_ingest.load.ipynb #d97ea803
+# %% ../../nbs/22_ingest.load.ipynb #578c4546
 @dataclass(frozen=True)
 class Step:
     "One canonical relation of an import and how to read it."
@@ -75,7 +75,7 @@ class Step:
         Callable[[], Reading] | None
     )  # leaves `staged`, `repeats` and `rejects`; None: there is no such file
 
-# %% ../../nbs/22_ingest.load.ipynb #c27692cb
+# %% ../../nbs/22_ingest.load.ipynb #24b0afd1
 def do_step(
     connection: duckdb.DuckDBPyConnection,
     engine: sa.Engine,
@@ -90,7 +90,7 @@ def do_step(
     try:
         reading = step.read()
     except ValueError as error:
-        return FileResult(step.name, error=str(error))
+        return FileResult(step.name, error=str(error), refused=True)
     know_staged(connection, step.contract)
     empty = compare(connection, engine, bulk, step.contract)
     actions = count_by(connection, "select action, count(*) from changes group by all")
@@ -98,7 +98,7 @@ def do_step(
         write_changes(connection, writer, step.contract, actions, empty)
     return file_result(connection, step.name, reading, actions)
 
-# %% ../../nbs/22_ingest.load.ipynb #de093441
+# %% ../../nbs/22_ingest.load.ipynb #a5307dd9
 def do_steps(
     connection: duckdb.DuckDBPyConnection,
     engine: sa.Engine,
@@ -126,7 +126,7 @@ def do_steps(
         return results, "not one row could be accepted"
     return results, ""
 
-# %% ../../nbs/22_ingest.load.ipynb #92aed843
+# %% ../../nbs/22_ingest.load.ipynb #0b4500c1
 def record(
     connection: duckdb.DuckDBPyConnection,
     writer: Writer,
@@ -172,7 +172,7 @@ class Job:
     dry_run: bool = False
     notes: tuple[str, ...] = ()
 
-# %% ../../nbs/22_ingest.load.ipynb #62bec26b
+# %% ../../nbs/22_ingest.load.ipynb #61beec36
 def do_job(
     connection: duckdb.DuckDBPyConnection,
     engine: sa.Engine,
@@ -182,11 +182,13 @@ def do_job(
     started_at, began = datetime.now(UTC), time.perf_counter()
     with nullcontext() if job.dry_run else open_writer(engine) as writer:
         files, error = do_steps(connection, engine, writer, job.steps)
+        (students,) = (step.name for step in job.steps if step.contract.name == "students")
         import_id = "" if job.dry_run else str(uuid.uuid4())
         seconds = round(time.perf_counter() - began, 2)
         result = ImportResult(
-            job.source, job.folder, tuple(files), job.dry_run, error, job.notes, seconds, import_id
-        )
+            job.source, job.folder, tuple(files), job.dry_run, error,
+            (*job.notes, *lost_students(files, students)), seconds, import_id,
+        )  # fmt: skip
         if writer:
             if result.failed:
                 writer.start_over()
@@ -197,7 +199,7 @@ def do_job(
     )
     return result
 
-# %% ../../nbs/22_ingest.load.ipynb #9942b745
+# %% ../../nbs/22_ingest.load.ipynb #5f2f339d
 def ingest_folder(
     folder: Path | str,  # canonical CSV files, or a district's own with a mapping
     engine: sa.Engine,  # a migrated store

@@ -47,7 +47,7 @@ def workbench(
         finally:
             connection.close()
 
-# %% ../../nbs/21_ingest.read.ipynb #b4ad60b1
+# %% ../../nbs/21_ingest.read.ipynb #95892c63
 def load_text(
     connection: duckdb.DuckDBPyConnection,
     path: Path,  # a file in UTF-8
@@ -82,7 +82,7 @@ def shape(
     connection.register("blank", no_rows(contract))
     connection.execute(f"create or replace temp table raw as {read_sql('ingest/shape')}")
 
-# %% ../../nbs/21_ingest.read.ipynb #4fb111f9
+# %% ../../nbs/21_ingest.read.ipynb #7caef5f4
 def judge(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
@@ -94,7 +94,7 @@ def judge(
     )
     connection.execute(f"create or replace temp table repeats as {read_sql('ingest/repeats')}")
 
-# %% ../../nbs/21_ingest.read.ipynb #2d4a527b
+# %% ../../nbs/21_ingest.read.ipynb #7c2f38b8
 def note_rejects(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
@@ -115,7 +115,7 @@ def note_rejects(
     )
     connection.unregister("places")
 
-# %% ../../nbs/21_ingest.read.ipynb #4d580ac5
+# %% ../../nbs/21_ingest.read.ipynb #d56bd21f
 def note_broken(
     connection: duckdb.DuckDBPyConnection,
     name: str,  # the file's own name
@@ -123,7 +123,10 @@ def note_broken(
 ) -> int:  # records that are no CSV
     "Add the records that DuckDB set apart to the table `rejects`."
     broken = connection.execute(read_sql("ingest/broken")).fetchall()
-    rows = [(name, (lines or {}).get(-record, record), "", reason, text) for record, reason, text in broken]
+    rows = [
+        (name, (lines or {}).get(-record, record), column.partition("_unread_")[0], reason, text)
+        for record, column, reason, text in broken
+    ]
     if rows:
         connection.executemany("insert into rejects values (?, ?, ?, ?, ?)", rows)
     return len(rows)
@@ -184,7 +187,7 @@ class Reading:
     sha256: str
     notes: tuple[str, ...]
 
-# %% ../../nbs/21_ingest.read.ipynb #710122ab
+# %% ../../nbs/21_ingest.read.ipynb #f196056d
 def read_source(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
