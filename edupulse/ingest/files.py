@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .contract import Contract, FileMapping
 
-# %% ../../nbs/21_ingest.files.ipynb #2fe7fc18
+# %% ../../nbs/21_ingest.files.ipynb #2d461395
 @dataclass(frozen=True)
 class Survey:
     "What one pass over a file's bytes tells."
@@ -29,8 +29,9 @@ class Survey:
 
     @property
     def binary(self) -> bool:
-        "Bytes that no text in UTF-8 or in one byte a letter begins with: UTF-16, a workbook, a database."
-        return bool(set(self.begins) - set(b"\t\n\f\r\x1a") & set(range(32)))
+        "A first line that no text in UTF-8 or in one byte a letter has: UTF-16, a workbook, a database."
+        first = self.begins.replace(b"\r", b"\n").partition(b"\n")[0]
+        return any(byte < 32 and byte != ord("\t") for byte in first)
 
 # %% ../../nbs/21_ingest.files.ipynb #d724db62
 def open_bytes(
