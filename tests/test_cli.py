@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from edupulse.resources import resource
+
 DOOR = [sys.executable, "-c", "from edupulse.faces.cli import main; main()"]
 
 
@@ -98,6 +100,21 @@ def test_the_inputs_fault_is_1_and_one_line(edupulse, words, said):
     done = edupulse(*words)
     assert done.returncode == 1 and done.stdout == ""
     assert said in one_line(done.stderr)
+
+
+def test_features_say_how_far_the_data_go(edupulse):
+    edupulse("ingest", "csv", resource("data/samples/district"))
+    beyond = edupulse("features", "--as-of", "2030-01-01")
+    assert beyond.returncode == 0
+    last = beyond.stdout.splitlines()[-1]
+    assert "data go from 2023-09-05 through " in last and "no data" in last
+    within = edupulse("features", "--as-of", "2023-09-20")
+    assert within.returncode == 0 and "no data" not in within.stdout
+    assert "Up to 2023-09-20 that is " in within.stdout  # served by the rows up to 2030
+    before = edupulse("features", "--as-of", "1990-01-01")
+    assert before.returncode == 1 and before.stdout == ""
+    assert "give a day from 2023-09-11 to " in one_line(before.stderr)
+    assert edupulse("features", "--as-of", "").returncode == 1
 
 
 def test_a_misspelt_setting_is_one_line(edupulse, tmp_path):

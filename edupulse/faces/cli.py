@@ -116,7 +116,7 @@ def synth(
     told = ", ".join(f"{count:,} {name}" for name, count in rows.items())
     say(f"Wrote a district of about {students:,} students over {years} years to {folder}: {told} rows.")
 
-# %% ../../nbs/97_faces.cli.ipynb #07e48926
+# %% ../../nbs/97_faces.cli.ipynb #064c112c
 def parse_day(
     text: str | None,  # YYYY-MM-DD, or nothing
 ) -> "date | None":
@@ -124,11 +124,11 @@ def parse_day(
     from datetime import date
 
     try:
-        return date.fromisoformat(text) if text else None
+        return None if text is None else date.fromisoformat(text)
     except ValueError:
         raise ValueError(f"--as-of wants a date as YYYY-MM-DD; got {text!r}") from None
 
-# %% ../../nbs/97_faces.cli.ipynb #066fb78e
+# %% ../../nbs/97_faces.cli.ipynb #6073277e
 @app.command()
 def features(
     as_of: Annotated[
@@ -138,15 +138,24 @@ def features(
 ) -> None:
     "Build the weekly features of every enrolled student."
     settings = begin()
+    from edupulse.features.catalog import find_feature_set
+    from edupulse.features.days import data_days, outside, rows_until
     from edupulse.features.weekly import build_features
     from edupulse.store.snapshot import refresh
 
     day = parse_day(as_of)
+    find_feature_set(feature_set)
     with results_alone():
         snapshot = refresh(open_store(settings), settings.folder("snapshot"))
+        told = outside(data_days(snapshot), day) if day else ""
         folder, threads = settings.folder("features"), settings.threads
         store = build_features(snapshot, folder, as_of=day, feature_set=feature_set, threads=threads)
-    say(repr(store))
+    say(f"{store!r}")
+    if day and store.manifest.as_of != str(day):
+        rows, those = rows_until(store.files, day)
+        say(f"Up to {day} that is {rows:,} rows of {those:,} students.")
+    if told:
+        say(told)
 
 # %% ../../nbs/97_faces.cli.ipynb #029ccbe9
 def join_pairs(
