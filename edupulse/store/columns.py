@@ -25,12 +25,12 @@ INTERVENTION_STATES = ("planned", "active", "completed", "stopped")
 # %% ../../nbs/10_store.columns.ipynb #90745a90
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
-# %% ../../nbs/10_store.columns.ipynb #364a98cf
+# %% ../../nbs/10_store.columns.ipynb #b728e6fa
 def primary_id() -> sa.Column:
-    "A UUID key; the program makes it, so a row's identity is known before it is written."
+    "A UUID key, which the program makes."
     return sa.Column("id", sa.Uuid, primary_key=True)
 
-# %% ../../nbs/10_store.columns.ipynb #ce7a180a
+# %% ../../nbs/10_store.columns.ipynb #2190611c
 def student_key(
     **options,  # for `Column`, such as `primary_key=True`
 ) -> sa.Column:
