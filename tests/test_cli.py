@@ -117,6 +117,31 @@ def test_features_say_how_far_the_data_go(edupulse):
     assert edupulse("features", "--as-of", "").returncode == 1
 
 
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (("score", "-p", "model", "nosuch"), "no model 'nosuch' is on record; train one: edupulse run train"),
+        (("score", "-p", "as_of", "2030-01-01"), "give a day from 2023-09-06 to "),
+        (("score", "-p", "school", "nroth"), "there are north, south"),
+        (("train", "-p", "feature_set", "nosuch"), "there are district, oulad"),
+        (("train", "-p", "label_policy", "lenient"), "there are strict, standard, broad"),
+        (("train", "-p", "train_until", "1990-01-01"), "school days are known from 2023-09-05 to "),
+        (("train",), "give train_until"),
+    ],
+)
+def test_what_can_be_known_early_is_said_before_the_report_starts(edupulse, tmp_path, words, said):
+    edupulse("ingest", "csv", resource("data/samples/district"))
+    done = edupulse("run", *words)
+    assert done.returncode == 1 and done.stdout == ""
+    assert said in one_line(done.stderr)
+    assert not list((tmp_path / "home" / "runs").glob("*/*")), "a report was begun"
+
+
+def test_the_checks_before_a_report_import_no_network():
+    code = "import sys, edupulse.faces.checks, edupulse.faces.reports; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_a_misspelt_setting_is_one_line(edupulse, tmp_path):
     (tmp_path / "settings.ini").write_text("[edupulse]\nmeeting_per_week = 5\n")
     done = edupulse("init")

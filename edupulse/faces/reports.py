@@ -7,7 +7,7 @@ __all__ = ['KERNEL', 'Run', 'new_id', 'this_kernel', 'environment', 'execute', '
            'write_html', 'complete', 'copy_out', 'set_aside_killed', 'begin_folder', 'run_report', 'write_record',
            'runs']
 
-# %% ../../nbs/93_faces.reports.ipynb #5835f1cf
+# %% ../../nbs/93_faces.reports.ipynb #863900c9
 import json
 import os
 import re
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from .checks import check_values
 from .parameters import escape_braces, find_report, literals, parameters_of, resolve
 from ..settings import Settings, load_settings
 
@@ -231,7 +232,7 @@ def begin_folder(
     partial.mkdir()
     return partial
 
-# %% ../../nbs/93_faces.reports.ipynb #fe490412
+# %% ../../nbs/93_faces.reports.ipynb #adb943e5
 def run_report(
     name: str,  # the report, such as "train"
     parameters: dict | None = None,  # what it is asked; the report's defaults for the rest
@@ -243,6 +244,8 @@ def run_report(
     settings = settings or load_settings()
     report = find_report(name, reports)
     values = resolve(parameters_of(report), parameters or {})
+    if reports is None:
+        check_values(report.stem, values, settings)
     place, run_id, started = settings.folder("runs") / report.stem, new_id(), time.perf_counter()
     partial = begin_folder(place, run_id)
     try:

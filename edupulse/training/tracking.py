@@ -6,7 +6,7 @@
 __all__ = ['EXPERIMENT', 'MODEL_NAME', 'tracking_client', 'RunRecord', 'flat_numbers', 'learning_figures', 'log_run', 'register',
            'note_model', 'record_model', 'find_model', 'load_model']
 
-# %% ../../nbs/55_training.tracking.ipynb #15444194
+# %% ../../nbs/55_training.tracking.ipynb #b68492a0
 import logging
 import math
 import os
@@ -20,10 +20,11 @@ from filelock import FileLock
 from ..model.checkpoint import SEAL, read_folder, seal_of
 from ..settings import Settings
 from ..store.engine import session
+from ..store.lookups import model_on_record
 from ..store.tables import model_metadata, natural_id
 from .estimator import RiskModel, check_fitted
 
-# %% ../../nbs/55_training.tracking.ipynb #d92a46d1
+# %% ../../nbs/55_training.tracking.ipynb #fb8cc36c
 EXPERIMENT, MODEL_NAME = "edupulse", "edupulse-risk"
 
 
@@ -33,10 +34,10 @@ def tracking_client(
     "MLflow on the machine's own files; its tables are created once."
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     from mlflow import MlflowClient
 
+    for name in ("mlflow", "alembic"):  # after the import, which sets them to talk
+        logging.getLogger(name).setLevel(logging.WARNING)
     settings.home.mkdir(parents=True, exist_ok=True)
     place = f"sqlite:///{(settings.home / 'mlflow.db').resolve()}"
     with FileLock(settings.home / "mlflow.lock"):
@@ -83,7 +84,7 @@ def learning_figures(
     sizes = {f"{name}_samples": int(parts.loc[part, "weeks"]) for name, part in weeks.items()}
     return flat_numbers(losses | sizes)
 
-# %% ../../nbs/55_training.tracking.ipynb #6c01bc2f
+# %% ../../nbs/55_training.tracking.ipynb #7f061358
 def log_run(
     model: RiskModel,  # fitted
     client,  # as from `tracking_client`
@@ -147,7 +148,7 @@ def note_model(
             changed = {**values, "is_active": True} if active else values
             db.execute(sa.update(table).where(table.c.id == there).values(**changed))
 
-# %% ../../nbs/55_training.tracking.ipynb #4bb85b25
+# %% ../../nbs/55_training.tracking.ipynb #4f0ca076
 def record_model(
     model: RiskModel,  # fitted
     settings: Settings,
@@ -172,26 +173,15 @@ def record_model(
     note_model(engine, model, values, active=bool(record.alias))
     return model.version_
 
-# %% ../../nbs/55_training.tracking.ipynb #9af6412a
+# %% ../../nbs/55_training.tracking.ipynb #1878ebd7
 def find_model(
     settings: Settings,
     engine: sa.Engine,
     name: str = "champion",  # or a model's version
 ) -> tuple[Path, str]:  # its folder, its digest on record
     "Where a model lies, and what it must hash to."
-    table = model_metadata
-    which = table.c.is_active if name == "champion" else table.c.model_version == name
-    with session(engine, read_only=True) as db:
-        row = db.execute(sa.select(table.c.model_version, table.c.hyperparameters).where(which)).first()
-        versions = db.scalars(sa.select(table.c.model_version).order_by(table.c.training_date)).all()
-    if row is None:
-        there = (
-            f"there are: champion, {', '.join(versions[-3:])}"
-            if versions
-            else "train one: edupulse run train"
-        )
-        raise LookupError(f"no model {name!r} is on record; {there}")
-    return settings.home / "models" / row.model_version, row.hyperparameters["digest"]
+    model = model_on_record(engine, name)
+    return settings.home / "models" / model.version, model.digest
 
 # %% ../../nbs/55_training.tracking.ipynb #5abf1a21
 def load_model(
