@@ -35,7 +35,7 @@ def drivers(
     moved = pd.Series(np.abs(attributions.parts).mean(axis=0), index=list(attributions.columns), name="moved")
     return moved.sort_values(ascending=False, kind="stable").head(top).rename_axis("feature").reset_index()
 
-# %% ../../nbs/91_faces.drivers.ipynb #1b4b6eac
+# %% ../../nbs/91_faces.drivers.ipynb #7129c3ca
 def drivers_chart(
     table: pd.DataFrame,  # as from `drivers`
     caption: str,

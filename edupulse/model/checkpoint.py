@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load, save
 
-# %% ../../nbs/43_model.checkpoint.ipynb #3790a0dd
+# %% ../../nbs/43_model.checkpoint.ipynb #93cdfc20
 def json_bytes(
     content: object,  # plain values
 ) -> bytes:
@@ -26,7 +26,7 @@ def json_bytes(
     text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode()
 
-
+# %% ../../nbs/43_model.checkpoint.ipynb #9fb27dd3
 def tensor_bytes(
     tensors: Mapping[str, np.ndarray],
 ) -> bytes:
@@ -45,7 +45,7 @@ def seal_of(
     listing = "".join(f"{digest}  {name}\n" for name, digest in hashes.items())
     return {"digest": hashlib.sha256(listing.encode()).hexdigest(), "files": hashes}
 
-# %% ../../nbs/43_model.checkpoint.ipynb #706a7126
+# %% ../../nbs/43_model.checkpoint.ipynb #12853804
 def write_folder(
     folder: Path | str,  # must not exist, or be empty
     files: Mapping[str, bytes],  # file name → content
@@ -71,7 +71,7 @@ def write_folder(
         shutil.rmtree(beside, ignore_errors=True)
     return seal["digest"]
 
-# %% ../../nbs/43_model.checkpoint.ipynb #0c1aa05b
+# %% ../../nbs/43_model.checkpoint.ipynb #d032db93
 def read_folder(
     folder: Path | str,
     digest: str | None = None,  # the digest that is on record for this model, where there is one
@@ -92,7 +92,7 @@ def read_folder(
         raise ValueError(f"model {folder.name} is not the one on record; restore that one, or train again")
     return found
 
-# %% ../../nbs/43_model.checkpoint.ipynb #eff059ed
+# %% ../../nbs/43_model.checkpoint.ipynb #54688e5f
 def blame(
     sealed: bytes,  # the seal as found
     seal: dict,  # the seal as it would have to be
@@ -109,7 +109,7 @@ def blame(
     )
     return f" ({', '.join(differ[:3]) or SEAL})"
 
-# %% ../../nbs/43_model.checkpoint.ipynb #64c9973d
+# %% ../../nbs/43_model.checkpoint.ipynb #c174460b
 def join_states(
     states: list[Mapping[str, np.ndarray]],  # one per member
 ) -> dict[str, np.ndarray]:
@@ -120,7 +120,7 @@ def join_states(
         for name, value in state.items()
     }
 
-
+# %% ../../nbs/43_model.checkpoint.ipynb #0f7c4cb3
 def part_states(
     content: bytes,  # of the safetensors file
     members: int,
