@@ -1,8 +1,12 @@
 """What only a browser can say about a page: it asks nobody for anything, runs nothing, and can be read."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from datetime import date, timedelta
+from pathlib import Path
 
 import altair as alt
 import numpy as np
@@ -13,6 +17,7 @@ from edupulse.faces.caseload_page import caseload_page
 from edupulse.faces.look import figure, page, report_html, svg
 from edupulse.scoring.caseload import Caseload
 
+ROOT = Path(__file__).resolve().parent.parent
 HOSTILE = [
     ('"><script>window.hacked = 1</script>', "Okafor"),
     ('<img src=x onerror="window.hacked = 1">', "O'Neil & Söhne"),
@@ -121,15 +126,25 @@ def report(*blocks) -> str:
     return report_html(nbformat.v4.new_notebook(cells=cells))
 
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")  # the Makefile looks for the same
+
+
+def no_browser(why: str):
+    """Skip, or fail where EDUPULSE_REQUIRE_BROWSER=1 says that pages must be looked at."""
+    outcome = pytest.fail if os.environ.get("EDUPULSE_REQUIRE_BROWSER") else pytest.skip
+    outcome(f"NO BROWSER, no page was looked at: {why}")
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Chromium, or a loud skip."""
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: no page was looked at"
-    )
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    try:
+        from playwright import sync_api
+    except ImportError:
+        no_browser("playwright is not installed")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not program:
-        pytest.skip("NO BROWSER: install chromium; no page was looked at")
+        no_browser("install chromium")
     quiet = [
         "--no-sandbox",
         "--disable-gpu",
@@ -247,3 +262,23 @@ def test_text_has_enough_contrast(opened, caseload_report):
         }"""
     )
     assert worst >= 6, f"{worst:.1f}:1"
+
+
+# ---- nothing is skipped unseen ---------------------------------------------------------------------------------------
+
+
+def test_a_missing_browser_is_a_failure_where_one_is_required(tmp_path):
+    test = f"{__file__}::{test_the_answer_is_the_title.__name__}"
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", test]
+    for required, ends in (("1", 1), ("", 0)):
+        environment = {**os.environ, "PATH": str(tmp_path), "EDUPULSE_REQUIRE_BROWSER": required}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=120)
+        assert done.returncode == ends and "NO BROWSER" in done.stdout, done.stdout
+
+
+def test_the_makefile_looks_for_the_same_browsers_as_the_pages():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"in {' '.join(BROWSERS)};" in makefile
+    required = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    for name in ("EDUPULSE_REQUIRE_POSTGRESQL", "EDUPULSE_REQUIRE_BROWSER"):
+        assert f"export {name}=1" in required

@@ -1,5 +1,6 @@
 """The store on both databases: the same tables, checks, indexes and cascades, and migrations that cannot hurt."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -537,3 +538,14 @@ def test_python_and_duckdb_give_the_same_identity(table, keys):
 def test_dates_and_numbers_name_the_same_row_in_python_and_duckdb(day, number):
     statement = "select cast(md5(concat_ws(chr(31), 'edupulse:grades', ?::date, ?::integer)) as uuid)"
     assert duckdb.execute(statement, [day, number]).fetchone()[0] == natural_id("grades", day, number)
+
+
+def test_a_missing_server_is_a_failure_where_one_is_required(tmp_path):
+    test = f"{__file__}::{test_a_session_that_only_reads_cannot_write_on_postgresql.__name__}"
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", test]
+    for required, ends in (("1", 1), ("", 0)):
+        missing = {"EDUPULSE_TEST_POSTGRES_BIN": str(tmp_path), "EDUPULSE_REQUIRE_POSTGRESQL": required}
+        done = subprocess.run(
+            command, capture_output=True, text=True, env={**os.environ, **missing}, timeout=120
+        )
+        assert done.returncode == ends and "no PostgreSQL server here" in done.stdout, done.stdout
