@@ -50,13 +50,13 @@ def span_name(
     first = f"{since.day}" if since.month == until.month and since.year == until.year else day_name(since)
     return f"{first} – {day_name(until)}"
 
-# %% ../../nbs/70_explain.phrases.ipynb #84b51434
+# %% ../../nbs/70_explain.phrases.ipynb #bcb0168f
 def readings(
     value: float,  # the feature's value
 ) -> dict[str, Number]:  # name in a template → number
-    "The numbers a template may use: those of the phrases, and those of the catalogue's sentences."
+    "The numbers a template may use."
     said = {"value": value, "missed": 1 - value, "size": abs(value), "hundredth": 100 * abs(value)}
-    said |= {"percent": 100 * value, "rest": 100 * (1 - value), "amount": abs(value)}
+    said |= {"percent": 100 * value, "amount": abs(value)}  # in sentences of a source's catalogue
     return {name: Number(number) for name, number in said.items()}
 
 # %% ../../nbs/70_explain.phrases.ipynb #b36b3ece
@@ -107,18 +107,16 @@ NO_REASON = (
     "No single thing stands out that could change this week; the record as a whole does. Ask how things are."
 )
 
-# %% ../../nbs/70_explain.phrases.ipynb #0f36f464
+# %% ../../nbs/70_explain.phrases.ipynb #1ba72a6d
 WINDOWS = {"_1w": 1, "_4w": 4, "_8w": 8}
 
 
 def plain_phrase(
-    row,  # a catalogue row: .name, .modality, .worse ("low" or "high"), .reason, .strength
+    row,  # a catalogue row: .name, .modality, .worse ("low" or "high"), .reason
     limit: float,  # the value from which it is worth saying
-    good: bool = False,  # as a strength instead of a concern
 ) -> Phrase:
     "A phrase made of a catalogue row."
     window = next((weeks for ending, weeks in WINDOWS.items() if row.name.endswith(ending)), None)
-    sentence = (row.strength if good else row.reason).strip().rstrip(".")
-    side = row.worse if not good else {"low": "high", "high": "low"}[row.worse]
+    sentence = row.reason.strip().rstrip(".")
     when = "{span}" if window else "since {since}" if row.name.endswith("_ytd") else "as of {until}"
-    return Phrase(row.modality, side, limit, f"{sentence}, {when}.", window)
+    return Phrase(row.modality, row.worse, limit, f"{sentence}, {when}.", window)
