@@ -74,7 +74,7 @@ def sqlite_writer(
         yield Writer(run, append, start_over)
         process.order({"run": "COMMIT"})
 
-# %% ../../nbs/22_ingest.write.ipynb #ba43b38e
+# %% ../../nbs/22_ingest.write.ipynb #655d88a4
 def append_postgresql(
     connection: sa.Connection,
     table: sa.Table,
@@ -121,7 +121,7 @@ def open_writer(
     "A writing transaction that no other import shares; leaving it with an exception undoes it."
     return WRITERS[engine.dialect.name](engine)
 
-# %% ../../nbs/22_ingest.write.ipynb #8e088e1a
+# %% ../../nbs/22_ingest.write.ipynb #94213499
 def twin(
     table: sa.Table,
     name: str,  # of the temporary table
@@ -129,9 +129,8 @@ def twin(
 ) -> sa.Table:
     "A temporary table with columns of the same types, gone with the transaction or the connection."
     types = {"version": sa.Uuid(), "closed_at": sa.DateTime()}
-    made = (
-        sa.Column(column, table.c[column].type if column in table.c else types[column]) for column in columns
-    )
+    types |= {column.name: column.type for column in table.c}
+    made = (sa.Column(column, types[column]) for column in columns)
     options = {"prefixes": ["TEMPORARY"], "postgresql_on_commit": "DROP", "info": {"temporary": True}}
     return sa.Table(name, sa.MetaData(), *made, **options)
 

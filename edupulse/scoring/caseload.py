@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BAND_ORDER', 'BAND_WORDS', 'scored_dates', 'read_scores', 'read_details', 'banded', 'previous_date', 'Caseload',
-           'find_scores', 'caseload', 'model_facts', 'add_details', 'write_caseload']
+           'find_scores', 'changes_since', 'caseload', 'model_facts', 'reading_order', 'add_details', 'write_caseload']
 
 # %% ../../nbs/81_scoring.caseload.ipynb #0cb5ef87
 import uuid
@@ -57,7 +57,7 @@ def read_scores(
     frame = pd.DataFrame(rows, columns=["student_id", "risk_score", "risk_category", "confidence", "judged"])
     return frame.assign(student_id=frame["student_id"].astype(str), judged=frame["judged"].eq(True))
 
-# %% ../../nbs/81_scoring.caseload.ipynb #aee41cf7
+# %% ../../nbs/81_scoring.caseload.ipynb #ed768f8e
 def read_details(
     engine: sa.Engine,
     as_of: date,
@@ -75,16 +75,7 @@ def read_details(
     with session(engine, read_only=True) as db:
         for start in range(0, len(student_ids), 500):
             found += db.execute(query.where(s.id.in_(student_ids[start : start + 500]))).all()
-    names = [
-        "student_id",
-        "first_name",
-        "last_name",
-        "district_id",
-        "risk_factors",
-        "trajectory",
-        "feature_vector",
-    ]
-    frame = pd.DataFrame(found, columns=names)
+    frame = pd.DataFrame(found, columns=query.selected_columns.keys())
     return frame.assign(student_id=frame["student_id"].astype(str))
 
 # %% ../../nbs/81_scoring.caseload.ipynb #c7d3d9b9
@@ -150,7 +141,17 @@ def find_scores(
         raise LookupError(f"nothing has been scored {asked}; scored dates: {there}. Run: edupulse run score")
     return chosen.iloc[0]["as_of"], chosen.iloc[0]["model_version"]
 
-# %% ../../nbs/81_scoring.caseload.ipynb #6774afc7
+# %% ../../nbs/81_scoring.caseload.ipynb #d40bbb8c
+def changes_since(
+    frame: pd.DataFrame,  # student_id, band
+    before: pd.DataFrame | None,  # the same of the date it is compared with; None when it is the first
+) -> list[str]:
+    "What changed for each student since the date before, in words."
+    bands = before.set_index("student_id")["band"] if before is not None else pd.Series()
+    pairs = zip(frame["student_id"].map(bands), frame["band"], strict=True)
+    return [change(then if isinstance(then, str) else None, now) for then, now in pairs]
+
+# %% ../../nbs/81_scoring.caseload.ipynb #ebb6595d
 def caseload(
     engine: sa.Engine,
     as_of: date | None = None,  # the latest scored date when None
@@ -165,13 +166,8 @@ def caseload(
     if school and school not in there:
         raise LookupError(f"no school {school!r} has students on {as_of}; there are {', '.join(there[:10])}")
     previous = previous_date(engine, as_of, model_version)
-    before = (
-        banded(engine, previous, model_version, rule).set_index("student_id")["band"]
-        if previous
-        else pd.Series()
-    )
-    pairs = zip(frame["student_id"].map(before), frame["band"], strict=True)
-    frame["change"] = [change(then if isinstance(then, str) else None, now) for then, now in pairs]
+    before = banded(engine, previous, model_version, rule) if previous else None
+    frame["change"] = changes_since(frame, before)
     if school:
         frame = frame[frame["school_id"] == school]
     fresh = freshness(engine, as_of)
@@ -195,10 +191,22 @@ def model_facts(
     with session(engine, read_only=True) as db:
         return db.execute(query).scalar() or {}, db.execute(horizon).scalar()
 
-# %% ../../nbs/81_scoring.caseload.ipynb #09e5eb66
+# %% ../../nbs/81_scoring.caseload.ipynb #077c3aa7
 BAND_ORDER = ("meet", "watch", "nodata", "track")
 
+# %% ../../nbs/81_scoring.caseload.ipynb #2d2af7a1
+def reading_order(
+    frame: pd.DataFrame,  # school_id, band, risk_score, student_id
+) -> pd.DataFrame:  # the same rows; equal risks in order of id, so that a list is never shuffled
+    "The rows in the order in which they are read."
+    order = frame["band"].map({name: place for place, name in enumerate(BAND_ORDER)})
+    columns = ["school_id", "order", "risk_score", "student_id"]
+    rows = frame.assign(order=order).sort_values(
+        columns, ascending=[True, True, False, True], ignore_index=True
+    )
+    return rows.drop(columns="order")
 
+# %% ../../nbs/81_scoring.caseload.ipynb #33d37066
 def add_details(
     engine: sa.Engine,
     frame: pd.DataFrame,  # student_id, school_id, band, risk_score
@@ -208,20 +216,14 @@ def add_details(
     "Names, reasons, strength and trend of everybody who is listed by name."
     shown = frame.loc[frame["band"] != "track", "student_id"]
     details = read_details(engine, as_of, model_version, [uuid.UUID(each) for each in shown])
-    full = frame.merge(details, on="student_id", how="left")
-    order = full["band"].map({name: place for place, name in enumerate(BAND_ORDER)})
-    full = full.assign(order=order).sort_values(
-        ["school_id", "order", "risk_score", "student_id"],
-        ascending=[True, True, False, True],
-        ignore_index=True,
-    )
+    full = reading_order(frame.merge(details, on="student_id", how="left"))
     listed = full["band"].isin(["meet", "watch"])
     words = [
         describe(row, as_of) if here else {}
         for here, row in zip(listed, full.to_dict("records"), strict=True)
     ]
     columns = ("reasons", "strength", "next_step", "trend", "trend_words", "unsure")
-    return full.drop(columns="order").assign(**{name: [each.get(name) for each in words] for name in columns})
+    return full.assign(**{name: [each.get(name) for each in words] for name in columns})
 
 # %% ../../nbs/81_scoring.caseload.ipynb #c01c8482
 BAND_WORDS = {"meet": "Meet this week", "watch": "Watch", "track": "On track", "nodata": "No data"}

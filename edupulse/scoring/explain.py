@@ -13,7 +13,7 @@ from ..explain.reasons import reasons, record_now
 from ..features.catalog import FEATURE_SETS
 from ..sequences import Sequences
 
-# %% ../../nbs/83_scoring.explain.ipynb #6782bd2e
+# %% ../../nbs/83_scoring.explain.ipynb #6760521c
 def catalog_of(
     sequences: Sequences,
 ) -> dict:  # feature name → catalogue row
