@@ -95,8 +95,9 @@ class ModelConfig:
         for name in ("dropout", "input_dropout"):
             check_range(self, name, 0, 0.9)
 
-# %% ../../nbs/40_model.config.ipynb #89fb6232
+# %% ../../nbs/40_model.config.ipynb #9b09a4b9
 WORDS = {"precision": ("auto", "32", "bf16", "16"), "accelerator": ("auto", "cpu", "gpu")}
+WORDS |= {"calibrate_on": ("later", "people")}
 LEAST = {"members": 1, "max_epochs": 1, "patience": 1, "batch_size": 1, "accumulate": 1, "threads": 1}
 LEAST |= {"seed": 0, "settle_days": 0, "closing_epochs": 0, "weight_decay": 0, "clip": 1e-3}
 SHARES = {"calibration_share": (0.05, 0.8), "validation_share": (0.02, 0.5), "learning_rate": (1e-6, 1)}
@@ -115,7 +116,7 @@ def check_training(
         if getattr(training, name) not in known:
             raise ValueError(f"{name}={getattr(training, name)!r} must be one of {', '.join(known)}")
 
-# %% ../../nbs/40_model.config.ipynb #f626e884
+# %% ../../nbs/40_model.config.ipynb #d19c188b
 def settle_dates(
     training: object,  # a TrainingConfig that is being made
 ) -> None:
@@ -125,17 +126,20 @@ def settle_dates(
         if value is not None:
             object.__setattr__(training, name, pd.Timestamp(value).date().isoformat())
     first, last = training.fit_until, training.train_until
+    if first and training.calibrate_on == "people":
+        raise ValueError(f"fit_until={first} has no meaning where held-out people calibrate")
     if first and last and first >= last:
         raise ValueError(f"fit_until={first} must come before train_until={last}")
 
-# %% ../../nbs/40_model.config.ipynb #11e94680
+# %% ../../nbs/40_model.config.ipynb #42c357b5
 @dataclass(frozen=True)
 class TrainingConfig:
     "How the ensemble learns."
 
     train_until: str | None = None  # ISO date; what became known from it on is not used. None: all is
     fit_until: str | None = None  # ISO date the calibration starts at. None: see calibration_share
-    calibration_share: float = 0.34  # last share of the time before train_until that calibrates
+    calibrate_on: str = "later"  # later: the end of the time before train_until; people: people held out
+    calibration_share: float = 0.34  # share of the time before train_until, or of the people, that calibrates
     validation_share: float = 0.15  # of people; they tell when to stop
     settle_days: int = 30  # days before an exit is in the record
     members: int = 3  # networks in the ensemble

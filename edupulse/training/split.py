@@ -18,7 +18,7 @@ from ..model.config import TrainingConfig
 from ..model.survival import NEVER_DAYS
 from ..sequences import Sequences, align
 
-# %% ../../nbs/50_training.split.ipynb #cafdb416
+# %% ../../nbs/50_training.split.ipynb #cc13a9c9
 def labels_as_of(
     labels: pd.DataFrame
     | Callable,  # known at train_until; or a function: ISO day -> frame known on that day
@@ -35,18 +35,19 @@ def labels_as_of(
     later = (frame["days"] > room) & ~completed
     return frame.assign(event=frame["event"] & ~later, days=frame["days"].mask(later, room))
 
-# %% ../../nbs/50_training.split.ipynb #08301e16
+# %% ../../nbs/50_training.split.ipynb #4f7d29db
 def held_out(
     person: Iterable[str],  # N identifiers of persons
     share: float,  # of people
     seed: int = 0,
+    after: float = 0.0,  # share of people who are held out for something else
 ) -> np.ndarray:  # (N,) bool
     "Whether each person is held out; the same person always gets the same answer."
     answers = {}
     for name in person:
         if name not in answers:
             digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
-            answers[name] = int.from_bytes(digest, "big") / 2**64 < share
+            answers[name] = after <= int.from_bytes(digest, "big") / 2**64 < after + share
     return np.array([answers[name] for name in person], dtype=bool)
 
 # %% ../../nbs/50_training.split.ipynb #704960b2
@@ -57,7 +58,7 @@ def without_people(
     "The sequences of everybody else."
     return sequences.select(~sequences.keys["person"].isin(set(people)).to_numpy())
 
-# %% ../../nbs/50_training.split.ipynb #ddf14bdb
+# %% ../../nbs/50_training.split.ipynb #29beba13
 @dataclass(frozen=True, repr=False)
 class Split:
     "Which weeks teach, which stop, which calibrate; masks are (B, T)."
@@ -80,7 +81,7 @@ class Split:
         ]
         return f"Split({'; '.join(parts)}; calibration from {self.fit_until}, all before {self.train_until})"
 
-# %% ../../nbs/50_training.split.ipynb #7955efd3
+# %% ../../nbs/50_training.split.ipynb #e2dba212
 def split_dates(
     as_of: np.ndarray,  # (N,) datetime64[D], of all weeks
     training: TrainingConfig,
@@ -92,6 +93,8 @@ def split_dates(
     fit_until = until - np.timedelta64(round(span * training.calibration_share), "D")
     if training.fit_until is not None:
         fit_until = np.datetime64(training.fit_until)
+    if training.calibrate_on == "people" and first < until:
+        return until, until
     if not first < fit_until < until:
         raise ValueError(
             f"the weeks run from {first} to {last}: nothing is left to learn from before "
@@ -121,7 +124,7 @@ def count_parts(
         rows.append(counts)
     return pd.DataFrame(rows)
 
-# %% ../../nbs/50_training.split.ipynb #c27f8169
+# %% ../../nbs/50_training.split.ipynb #93e654c0
 def split_by_time(
     sequences: Sequences,
     labels: pd.DataFrame,  # known at train_until, for the counts
@@ -129,10 +132,12 @@ def split_by_time(
 ) -> Split:
     "Weeks to learn from, to stop by, and to calibrate with."
     fit_until, until = split_dates(sequences.as_of[sequences.valid], training)
-    early = sequences.valid & (sequences.as_of < fit_until)
-    late = sequences.valid & (sequences.as_of >= fit_until) & (sequences.as_of < until)
-    held = held_out(sequences.keys["person"], training.validation_share, training.seed)[:, None]
-    parts = {"learn": early & ~held, "stop": early & held, "calibrate": late}
+    known = sequences.valid & (sequences.as_of < until)
+    people, share = sequences.keys["person"], training.validation_share
+    held, late = held_out(people, share, training.seed)[:, None], sequences.as_of >= fit_until
+    if training.calibrate_on == "people":
+        late = held_out(people, training.calibration_share, training.seed, after=share)[:, None]
+    parts = {"learn": known & ~late & ~held, "stop": known & ~late & held, "calibrate": known & late}
     empty = [name for name, weeks in parts.items() if not weeks.any()]
     if empty:
         raise ValueError(
