@@ -14,9 +14,13 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from edupulse.evaluation.cohorts import learned_rows, unseen_rows, without_judged
+from edupulse.features.weekly import build_features
 from edupulse.ingest.oulad import ingest_oulad
 from edupulse.resources import resource
 from edupulse.store.engine import connect, session
+from edupulse.store.snapshot import refresh
+from edupulse.training.recipes import find_recipe
 
 SAMPLE = resource("data/samples/oulad")
 PUBLISHED = Path(os.environ.get("EDUPULSE_OULAD") or Path(__file__).parents[2] / "shared" / "data" / "oulad")
@@ -206,3 +210,22 @@ def test_the_published_files_are_what_pandas_makes_of_them(tmp_path, migrated_sq
     engine.dispose()
     assert counts == {"registered": 21_333, "entered": 19_133, "withdrew": 4_132, "scored": 120_438}
     assert again.changed == 0
+
+
+# ---- who is learned from -------------------------------------------------------------------------------------------
+
+
+def test_whoever_is_judged_is_not_learned_from_under_another_enrolment(store, tmp_path):
+    "Person 1003 takes the course of October 2013 and again that of February 2014."
+    assert not ingest_oulad(SAMPLE, store).failed
+    snapshot = refresh(store, tmp_path / "snapshot", progress=False)
+    weeks = build_features(snapshot, tmp_path / "features", feature_set="oulad", threads=1).read()
+    past = learned_rows(weeks, "2014-12-31", [2013])
+    unseen = unseen_rows(weeks, past, "2014-02-01", [2014])
+    assert "1003" in set(past["person"]) & set(unseen["person"])
+    learned = without_judged(past, unseen)
+    assert not set(learned["person"]) & set(unseen["person"])
+    assert set(past["person"]) - set(learned["person"]) == {"1003"}
+    assert (
+        find_recipe("oulad").judged_people == "leave_out" and find_recipe("district").judged_people == "keep"
+    )

@@ -56,13 +56,18 @@ def test_the_calibration_period_teaches_nothing_before_the_closing(example):
     assert first.calibrator_ != second.calibrator_
 
 
-def test_no_person_both_teaches_and_stops(example):
+@pytest.mark.parametrize("calibrate_on", ["later", "people"])
+def test_no_person_both_teaches_and_stops(example, calibrate_on):
     keys = example.sequences.keys.assign(
         person=example.sequences.keys["student_id"].str[:-1]
     )  # ten students a person
-    model = RiskModel(CONFIG, TRAINING).fit(replace(example.sequences, keys=keys), example.labels)
-    teach, stop = (set(keys["person"][part.any(1)]) for part in (model.split_.learn, model.split_.stop))
-    assert teach and stop and not teach & stop
+    training = replace(TRAINING, calibrate_on=calibrate_on, validation_share=0.3, calibration_share=0.3)
+    split = RiskModel(CONFIG, training).fit(replace(example.sequences, keys=keys), example.labels).split_
+    teach, stop, gauge = (
+        set(keys["person"][part.any(1)]) for part in (split.learn, split.stop, split.calibrate)
+    )
+    assert teach and stop and gauge and not teach & stop
+    assert calibrate_on == "later" or not (teach | stop) & gauge
 
 
 def test_one_model_is_active_on_either_database(example, store, tmp_path):

@@ -53,7 +53,7 @@ RELATIONS = tuple(read_data("features/relations")["relations"])
 # %% ../../nbs/30_features.catalog.ipynb #2c363255
 CONTEXT = ("grade_level", "weeks_enrolled", "week_of_year", "earlier_entries", "earlier_exits")
 
-# %% ../../nbs/30_features.catalog.ipynb #7e6ec2da
+# %% ../../nbs/30_features.catalog.ipynb #04f61563
 @dataclass(frozen=True)
 class FeatureSet:
     "Which features a model reads, and which SQL makes them."
@@ -62,6 +62,7 @@ class FeatureSet:
     catalog: dict[str, Feature]  # feature name → entry
     context: tuple[str, ...] = CONTEXT  # columns beside the features; never protected ones
     sql: tuple[str, ...] = ()  # further relations below `sql/`; the last joins on to the rows of the store
+    remarks: tuple[str, ...] = ()  # what a reader of any figure must know of the source
 
     @property
     def modalities(self) -> dict[str, tuple[str, ...]]:
@@ -81,7 +82,7 @@ class FeatureSet:
         groups = " · ".join(f"{modality} {len(names)}" for modality, names in self.modalities.items())
         return f"FeatureSet({self.name}: {len(self.catalog)} features: {groups}; context {len(self.context)})"
 
-# %% ../../nbs/30_features.catalog.ipynb #c93d39e1
+# %% ../../nbs/30_features.catalog.ipynb #7e7db6e8
 def read_feature_set(
     name: str,  # a folder below sql/feature_sets
 ) -> FeatureSet:  # the 42 and what the folder adds
@@ -92,7 +93,8 @@ def read_feature_set(
     without = setting.get("without", ())
     base = {row.name: row for row in read_catalog().values() if not {row.name, row.modality} & set(without)}
     context = (*CONTEXT, *setting.get("context", ()))
-    return FeatureSet(name, {**base, **read_catalog(folder)}, context, relations)
+    entries = {**base, **read_catalog(folder)}
+    return FeatureSet(name, entries, context, relations, tuple(setting.get("remarks", ())))
 
 # %% ../../nbs/30_features.catalog.ipynb #bf88640a
 def read_feature_sets() -> dict[str, FeatureSet]:  # name → feature set
