@@ -95,13 +95,13 @@ class ModelConfig:
         for name in ("dropout", "input_dropout"):
             check_range(self, name, 0, 0.9)
 
-# %% ../../nbs/40_model.config.ipynb #9b09a4b9
+# %% ../../nbs/40_model.config.ipynb #81a80b9a
 WORDS = {"precision": ("auto", "32", "bf16", "16"), "accelerator": ("auto", "cpu", "gpu")}
 WORDS |= {"calibrate_on": ("later", "people")}
 LEAST = {"members": 1, "max_epochs": 1, "patience": 1, "batch_size": 1, "accumulate": 1, "threads": 1}
-LEAST |= {"seed": 0, "settle_days": 0, "closing_epochs": 0, "weight_decay": 0, "clip": 1e-3}
+LEAST |= {"seed": 0, "settle_days": 0, "closing_epochs": 0, "weight_decay": 0, "clip": 1e-3, "early_weeks": 1}
 SHARES = {"calibration_share": (0.05, 0.8), "validation_share": (0.02, 0.5), "learning_rate": (1e-6, 1)}
-SHARES |= {"time_mask": (0, 0.9), "feature_dropout": (0, 0.9)}
+SHARES |= {"time_mask": (0, 0.9), "feature_dropout": (0, 0.9), "foresight": (0, 10), "late_weight": (0, 1)}
 
 # %% ../../nbs/40_model.config.ipynb #3468a76b
 def check_training(
@@ -131,7 +131,7 @@ def settle_dates(
     if first and last and first >= last:
         raise ValueError(f"fit_until={first} must come before train_until={last}")
 
-# %% ../../nbs/40_model.config.ipynb #42c357b5
+# %% ../../nbs/40_model.config.ipynb #ef4c0e5d
 @dataclass(frozen=True)
 class TrainingConfig:
     "How the ensemble learns."
@@ -154,6 +154,9 @@ class TrainingConfig:
     clip: float = 1.0  # largest norm of a gradient
     time_mask: float = 0.1  # share of weeks hidden at random while learning
     feature_dropout: float = 0.1  # share of features hidden at random while learning
+    foresight: float = 0.0  # weight of also foretelling the inputs of four weeks later; 0: not asked for
+    early_weeks: int = 16  # weeks of a school year that count in full while learning
+    late_weight: float = 1.0  # what the weeks after them count
     precision: str = "auto"  # auto, 32, bf16 or 16; auto is mixed on a GPU and 32 without
     accelerator: str = "auto"  # auto, cpu or gpu
     threads: int = 1  # of the processor; part of what makes a run repeatable

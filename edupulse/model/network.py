@@ -76,7 +76,7 @@ class YearDropout(nn.Module):
 # %% ../../nbs/41_model.network.ipynb #9d8c6f9c
 Weeks = tuple[torch.Tensor, ...]  # M of (B, T, F)
 
-# %% ../../nbs/41_model.network.ipynb #ebb69f49
+# %% ../../nbs/41_model.network.ipynb #d30574bb
 class RiskNetwork(nn.Module):
     "Three recurrent networks (or as many as there are modalities), attention, fusion, and a head at every week."
 
@@ -97,16 +97,24 @@ class RiskNetwork(nn.Module):
 
     def forward(self, inputs: Weeks, missing: Weeks, context: torch.Tensor) -> torch.Tensor:
         "Log-odds of leaving in each interval, having stayed until it, at every week: (B, T, K)."
-        now = self.weeks(inputs, missing)  # M of (B, T, H)
-        return self.answer(now, self.history(now), context)  # (B, T, K)
+        return self.hazards(self.summary(inputs, missing, context))  # (B, T, K)
 
     def answer(self, now: list[torch.Tensor], then: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         "From the weeks and the year so far to the hazards: (B, T, K)."
+        return self.hazards(self.join(now, then, context))
+
+    def summary(self, inputs, missing, context: torch.Tensor) -> torch.Tensor:
+        "What the hazards are read from: (B, T, 2 * H)."
+        now = self.weeks(inputs, missing)  # M of (B, T, H)
+        return self.join(now, self.history(now), context)
+
+    def join(self, now: list[torch.Tensor], then: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        "The weeks, the year so far and the background as one: (B, T, 2 * H)."
         then = self.norm(then + self.drop(self.look_back(then)))  # (B, T, M * H)
         background = F.gelu(self.background(self.drop_input(context)))  # (B, T, H)
         x = torch.cat([then, *now, background], dim=-1)  # (B, T, 2 * M * H + H)
         x = F.gelu(self.fuse(self.drop(x)))  # (B, T, 2 * H)
-        return self.hazards(self.drop(x))  # (B, T, K)
+        return self.drop(x)
 
     def weeks(self, inputs: Weeks, missing: Weeks) -> list[torch.Tensor]:
         "Each modality's week on its own: M of (B, T, H)."

@@ -18,7 +18,7 @@ from ..model.config import ModelConfig, TrainingConfig
 from ..model.survival import expose
 from ..sequences import Sequences, Targets, align
 
-# %% ../../nbs/51_training.data.ipynb #3eb7bfeb
+# %% ../../nbs/51_training.data.ipynb #abb220e1
 LIMIT = 5.0  # spreads
 
 
@@ -71,7 +71,7 @@ class Tensors(NamedTuple):
         several = [tuple(block[index] for block in blocks) for blocks in (self.inputs, self.missing)]
         return Tensors(*several, self.context[index], self.valid[index])
 
-# %% ../../nbs/51_training.data.ipynb #86747f01
+# %% ../../nbs/51_training.data.ipynb #359d3cdb
 def pad_weeks(
     block: np.ndarray,  # (B, T, ...)
     multiple: int,  # weeks
@@ -85,7 +85,7 @@ def pad_weeks(
         else block
     )
 
-# %% ../../nbs/51_training.data.ipynb #529bd404
+# %% ../../nbs/51_training.data.ipynb #7a451e48
 def make_tensors(
     sequences: Sequences,
     scaler: Scaler,
@@ -140,7 +140,7 @@ def make_goals(
     blocks = seen.share, seen.left, weight.astype("float32")
     return Goals(*(torch.from_numpy(pad_weeks(block, config.block_weeks, 0)) for block in blocks))
 
-# %% ../../nbs/51_training.data.ipynb #c9484712
+# %% ../../nbs/51_training.data.ipynb #133658e3
 def hide_some(
     tensors: Tensors,
     training: TrainingConfig,
@@ -158,7 +158,7 @@ def hide_some(
         missing.append(mask * kept)
     return tensors._replace(inputs=tuple(inputs), missing=tuple(missing))
 
-# %% ../../nbs/51_training.data.ipynb #7b27fb52
+# %% ../../nbs/51_training.data.ipynb #ae0936b0
 class Batches:
     "Student-years in batches; to be iterated over once an epoch."
 
@@ -173,13 +173,17 @@ class Batches:
         "Number of batches."
         return -(-len(self.index) // self.training.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[Tensors, Goals]]:
+    def __iter__(
+        self,
+    ) -> Iterator[tuple]:  # Tensors, Goals; with foresight, the tensors with nothing hidden too
         "One epoch."
         order = self.index
         if self.generator is not None:
             order = order[torch.randperm(len(order), generator=self.generator)]
         for chosen in order.split(self.training.batch_size):
-            tensors = self.tensors.rows(chosen)
-            if self.generator is not None:
-                tensors = hide_some(tensors, self.training, self.generator)
-            yield tensors, self.goals.rows(chosen)
+            whole, goals = self.tensors.rows(chosen), self.goals.rows(chosen)
+            if self.generator is None:
+                yield whole, goals
+                continue
+            hidden = hide_some(whole, self.training, self.generator)
+            yield (hidden, goals, whole) if self.training.foresight else (hidden, goals)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CHUNK', 'ROWS_PER_WIDTH', 'CLOSING_RATE', 'Ensemble', 'fill_up', 'chunks', 'member_logits', 'Material', 'grow_member',
-           'new_network', 'Grown', 'goals_at', 'grow_ensemble', 'close_members', 'calibrate']
+           'new_network', 'Grown', 'goals_at', 'stress', 'grow_ensemble', 'close_members', 'calibrate']
 
 # %% ../../nbs/54_training.ensemble.ipynb #c13f2a14
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ from .data import Batches, Goals, Scaler, Tensors, make_goals, make_tensors, obs
 from .loop import Trained, repeatable, train_network
 from .split import Split, labels_as_of, split_by_time, split_dates
 
-# %% ../../nbs/54_training.ensemble.ipynb #0063594b
+# %% ../../nbs/54_training.ensemble.ipynb #49a0b3ca
 @dataclass(frozen=True)
 class Ensemble:
     "Everything that turns sequences into calibrated log-odds."
@@ -157,7 +157,19 @@ def goals_at(
     targets, room = align(labels, sequences), observed_room(sequences.as_of, day, configs[1].settle_days)
     return lambda weeks: make_goals(sequences, targets, weeks, room, configs[0])
 
-# %% ../../nbs/54_training.ensemble.ipynb #a31eb2b8
+# %% ../../nbs/54_training.ensemble.ipynb #033210dc
+def stress(
+    goals: Goals,
+    week: np.ndarray,  # (B, T) week of the school year
+    training: TrainingConfig,
+) -> Goals:
+    "The same goals, the late weeks with less weight."
+    late = np.zeros(goals.weight.shape, dtype=bool)
+    late[:, : week.shape[1]] = week > training.early_weeks
+    weight = goals.weight * torch.where(torch.from_numpy(late), training.late_weight, 1.0)
+    return goals._replace(weight=weight)
+
+# %% ../../nbs/54_training.ensemble.ipynb #9ff1b497
 def grow_ensemble(
     sequences: Sequences,
     labels: pd.DataFrame
@@ -172,14 +184,16 @@ def grow_ensemble(
     split = split_by_time(sequences, known[1], training)
     scaler = Scaler.fit(sequences, split.learn)
     tensors = make_tensors(sequences, scaler, config)
-    material = Material(tensors, early(split.learn), early(split.stop), training)
+    learn, stop = (stress(early(weeks), sequences.week, training) for weeks in (split.learn, split.stop))
+    material = Material(tensors, learn, stop, training)
     networks = [new_network(sequences, config, training.seed * 1000 + n) for n in range(training.members)]
     grown = [grow_member(network, material, n, "learning") for n, network in enumerate(networks)]
     members = tuple(trained.network for trained in grown)
     ensemble = Ensemble(config, members, scaler, Calibrator.none(len(config.cuts)))
     ensemble = calibrate(ensemble, sequences, split, late(split.calibrate))
     if training.closing_epochs:
-        grown += close_members(members, replace(material, learn=late(sequences.valid), stop=None))
+        closing = stress(late(sequences.valid), sequences.week, training)
+        grown += close_members(members, replace(material, learn=closing, stop=None))
     ensemble = Ensemble(config, members, scaler, ensemble.calibrator)  # as the members are now
     return Grown(ensemble, split, pd.concat([trained.history for trained in grown], ignore_index=True))
 

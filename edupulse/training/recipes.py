@@ -37,7 +37,7 @@ def check_people(
         raise ValueError(f"judged_people={word!r} must be one of {', '.join(PEOPLE)}")
     return word
 
-# %% ../../nbs/50_training.recipes.ipynb #4e6ca9a9
+# %% ../../nbs/50_training.recipes.ipynb #4eface00
 RECIPES = {
     "district": Recipe("the defaults, chosen on synthetic districts"),
     "oulad": Recipe(
@@ -48,6 +48,8 @@ RECIPES = {
             learning_rate=3e-3,
             max_epochs=6,
             batch_size=256,
+            foresight=0.3,
+            late_weight=0.2,
             calibrate_on="people",
             calibration_share=0.12,
             validation_share=0.08,
