@@ -6,7 +6,7 @@
 __all__ = ['ROLL_DAYS', 'CHECKS', 'check_shares', 'check_counts', 'check_day', 'check_years', 'check_model', 'check_score',
            'check_shape', 'check_train', 'check_values']
 
-# %% ../../nbs/92_faces.checks.ipynb #28772380
+# %% ../../nbs/92_faces.checks.ipynb #8c2ae344
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from ..features.catalog import FEATURE_SETS, feature_version, find_feature_set
 from ..labels import CUTS, find_policy
 from ..model.checkpoint import read_folder
-from ..model.config import ModelConfig, TrainingConfig
 from ..settings import Settings
 from ..store.engine import connect
 from ..store.lookups import SchoolDays, model_on_record, school_days, school_ids
+from ..training.recipes import asked, check_people, find_recipe
 
 # %% ../../nbs/92_faces.checks.ipynb #6a3445c9
 def check_shares(
@@ -109,7 +109,7 @@ def check_score(
         raise ValueError(f"there is no school {values['school']!r}; there are {named}")
     check_model(values["model"], settings, engine)
 
-# %% ../../nbs/92_faces.checks.ipynb #bc830ddf
+# %% ../../nbs/92_faces.checks.ipynb #b2c50ccc
 def check_shape(
     values: Mapping[str, object],  # every parameter with its value
 ) -> None:
@@ -118,10 +118,13 @@ def check_shape(
     find_policy(values["label_policy"])
     horizon = values["horizon_days"]
     check_counts(values, horizon_days=1, bootstrap_repeats=2)
-    ModelConfig(horizon, values["lookback_weeks"], tuple(sorted({*CUTS, horizon})))
-    TrainingConfig(members=values["members"], seed=values["seed"], max_epochs=values["max_epochs"])
+    recipe, cuts = find_recipe(values["feature_set"]), tuple(sorted({*CUTS, horizon}))
+    asked(recipe.model, horizon_days=horizon, lookback_weeks=values["lookback_weeks"], cuts=cuts)
+    sizes = {name: values[name] or None for name in ("members", "max_epochs")}  # 0: as the recipe says
+    asked(recipe.training, seed=values["seed"], **sizes)
+    check_people(values["judged_people"] or recipe.judged_people)
 
-# %% ../../nbs/92_faces.checks.ipynb #e9f9bd24
+# %% ../../nbs/92_faces.checks.ipynb #09ab31ad
 def check_train(
     values: Mapping[str, object],  # every parameter with its value
     settings: Settings,
@@ -144,7 +147,7 @@ def check_train(
     if values["oracle_file"] and not Path(values["oracle_file"]).is_file():
         raise FileNotFoundError(f"oracle_file: there is no file {values['oracle_file']}")
 
-# %% ../../nbs/92_faces.checks.ipynb #f82cdb3e
+# %% ../../nbs/92_faces.checks.ipynb #54c72862
 CHECKS: dict[str, Callable] = {"score": check_score, "train": check_train}
 
 # %% ../../nbs/92_faces.checks.ipynb #acdedd0a

@@ -65,14 +65,14 @@ def find_recipe(
     "The recipe of a feature set; the defaults where it has none."
     return RECIPES.get(feature_set, RECIPES["district"])
 
-# %% ../../nbs/50_training.recipes.ipynb #411ed1b2
+# %% ../../nbs/50_training.recipes.ipynb #6c3de02c
 def asked(
     config: ModelConfig | TrainingConfig,  # as the recipe says
-    **wishes,  # field → value; None, 0 and "" where nothing is asked for
+    **wishes,  # field → value; None where nothing is asked for
 ) -> ModelConfig | TrainingConfig:
     "The same configuration with what was asked for."
     known = {each.name: getattr(config, each.name) for each in fields(config)}
     unknown = sorted(set(wishes) - set(known))
     if unknown:
         raise ValueError(f"{type(config).__name__} has no {', '.join(unknown)}")
-    return replace(config, **{name: value for name, value in wishes.items() if value not in (None, "", 0)})
+    return replace(config, **{name: value for name, value in wishes.items() if value is not None})
