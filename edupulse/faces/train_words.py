@@ -140,7 +140,7 @@ def model_table(
     names = ["Model", "AUROC", "Average precision", "Precision at capacity", "Recall at capacity", "Lift"]
     return table([*names, "ECE", "Brier", "Network’s AUROC against it"], rows, caption, numeric=range(1, 8))
 
-# %% ../../nbs/91_faces.train_words.ipynb #499f5fd6
+# %% ../../nbs/91_faces.train_words.ipynb #b39772b4
 def day_cells(
     here: pd.DataFrame,  # index model: auroc, low, high, average_precision, ece, n, prevalence of one day
     models: list[str],  # in the order of the columns
@@ -154,10 +154,11 @@ def day_cells(
     gain = here.loc[champion, "auroc"] - others[best]
     small = element("div", f"{gain:+.3f} to {style_of(best).name.lower()}", class_="small")
     word = join(["yes" if gain > 0 else "no", small])
-    precision, error = (f"{here.loc[champion, name]:.3f}" for name in ("average_precision", "ece"))
-    return [f"{here['n'].iloc[0]:,}", f"{here['prevalence'].iloc[0]:.1%}", *cells, precision, error, word]
+    error = element("div", f"ECE {here.loc[champion, 'ece']:.3f}", class_="small")
+    precision = join([f"{here.loc[champion, 'average_precision']:.3f}", error])
+    return [f"{here['n'].iloc[0]:,}", f"{here['prevalence'].iloc[0]:.1%}", *cells, precision, word]
 
-# %% ../../nbs/91_faces.train_words.ipynb #ea671577
+# %% ../../nbs/91_faces.train_words.ipynb #4f09b338
 def dates_table(
     assessment: Assessment,
 ) -> Html:
@@ -168,10 +169,10 @@ def dates_table(
         for day, here in assessment.dates.groupby("date", sort=False)
     ]
     names = [style_of(model).name for model in models]
-    heads = ["As of", "Students", "Left", *names, "Average precision", "ECE", "Network ahead"]
+    heads = ["As of", "Students", "Left", *names, "Average precision", "Network ahead"]
     caption = (
         f"Everybody on the roll on the day, once; left within {assessment.question.horizon_days} days of it. AUROC of "
-        "each model with its interval; average precision and calibration error of the network."
+        "each model with its interval; average precision of the network, and below it its calibration error (ECE)."
     )
     return table(heads, rows, caption, numeric=range(1, len(heads) - 1))
 
