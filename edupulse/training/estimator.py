@@ -6,7 +6,7 @@
 __all__ = ['HISTORY', 'FittedParts', 'RiskModel', 'describe_learning', 'model_files', 'model_from', 'split_from', 'version_of',
            'fit_model', 'check_fitted', 'check_columns', 'describe', 'predict_weeks']
 
-# %% ../../nbs/54_training.estimator.ipynb #9b15bb8b
+# %% ../../nbs/54_training.estimator.ipynb #07554551
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -130,7 +130,7 @@ def describe_learning(
         "history": history.to_dict("records"),
     }
 
-# %% ../../nbs/54_training.estimator.ipynb #9750194b
+# %% ../../nbs/54_training.estimator.ipynb #d28704b8
 def model_files(
     model: RiskModel,  # fitted
 ) -> dict[str, bytes]:  # file name → content
@@ -146,7 +146,7 @@ def model_files(
         "scale.safetensors": tensor_bytes(scale),
     }
 
-# %% ../../nbs/54_training.estimator.ipynb #19b32f96
+# %% ../../nbs/54_training.estimator.ipynb #5900663d
 HISTORY = ["member", "stage", "epoch", "training_loss", "validation_loss"]
 
 
@@ -177,7 +177,7 @@ def model_from(
     model.version_ = version_of(files)
     return model
 
-# %% ../../nbs/54_training.estimator.ipynb #01b80fcc
+# %% ../../nbs/54_training.estimator.ipynb #a4de67f3
 def split_from(
     known: dict,  # as from `describe_learning`
 ) -> Split:
@@ -214,7 +214,7 @@ def fit_model(
     model.version_ = version_of(model_files(model))
     return model
 
-# %% ../../nbs/54_training.estimator.ipynb #7644421c
+# %% ../../nbs/54_training.estimator.ipynb #3ab6adba
 def check_fitted(
     model: RiskModel,
 ) -> RiskModel:
@@ -223,7 +223,7 @@ def check_fitted(
         raise RuntimeError("this model has learnt nothing yet; call fit first, or load one")
     return model
 
-
+# %% ../../nbs/54_training.estimator.ipynb #0b432cd0
 def check_columns(
     model: RiskModel,
     sequences: Sequences,

@@ -57,7 +57,7 @@ def invent_features(
     block[generator.random(block.shape) < plan.missing] = np.nan
     return block.astype("float32")
 
-# %% ../../nbs/50_training.examples.ipynb #bfcf75ed
+# %% ../../nbs/50_training.examples.ipynb #d0a28f3a
 class Example(NamedTuple):
     "An invented record."
 
@@ -65,7 +65,7 @@ class Example(NamedTuple):
     labels: pd.DataFrame  # as from `build_labels`
     truth: np.ndarray  # (B, T) log-odds of leaving in the week that follows
 
-
+# %% ../../nbs/50_training.examples.ipynb #1261e4c7
 def invent_leaving(
     odds: np.ndarray,  # (S, Y, T) log-odds of leaving in the week that follows
     generator: np.random.Generator,
