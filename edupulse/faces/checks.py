@@ -44,10 +44,10 @@ def check_counts(
         if values[name] < low:
             raise ValueError(f"{name} wants a whole number from {low} up; got {values[name]}")
 
-# %% ../../nbs/92_faces.checks.ipynb #9e02ead0
+# %% ../../nbs/92_faces.checks.ipynb #58ed0e03
 ROLL_DAYS = 35  # a student stays on the roll that long after the last school day
 
-
+# %% ../../nbs/92_faces.checks.ipynb #9b338d81
 def check_day(
     name: str,  # the parameter
     day: str | None,  # ISO date; nothing given is fine

@@ -60,7 +60,7 @@ def make_records(
             rows.write_parquet(str(folder / f"{name}.parquet"), compression="zstd")
     return snapshot
 
-# %% ../../nbs/36_features.bench.ipynb #ae319ce8
+# %% ../../nbs/36_features.bench.ipynb #0f058187
 def measure_sql(
     folder: str,  # of the records
     threads: int,  # 0: all cores
@@ -74,7 +74,7 @@ def measure_sql(
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # kibibytes on Linux
     return {"seconds": seconds, "rows": built.manifest.rows, "peak_gib": peak}
 
-
+# %% ../../nbs/36_features.bench.ipynb #4ff71a1c
 def measure_pandas(
     folder: str,  # of the records
     students: int,  # the first so many
@@ -104,7 +104,7 @@ def in_child(
         raise RuntimeError(f"the measurement failed: {done.stderr.strip().splitlines()[-1]}")
     return json.loads(done.stdout.strip().splitlines()[-1])
 
-# %% ../../nbs/36_features.bench.ipynb #b5314e64
+# %% ../../nbs/36_features.bench.ipynb #bfe610aa
 @dataclass(frozen=True)
 class FeatureBench:
     "What the bench measured."
