@@ -14,7 +14,7 @@ _HOMES = {
     "ingest_folder": "ingest.load",
     "CATALOG": "features.catalog",
     "build_features": "features.weekly",
-    "read_features": "features.weekly",
+    "read_features": "features.stored",
     "build_labels": "labels",
     "build_sequences": "sequences",
     "ModelConfig": "model.config",

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-# %% ../../nbs/60_evaluation.metrics.ipynb #24d39d09
+# %% ../../nbs/60_evaluation.metrics.ipynb #e9716ec1
 def check_judged(
     left: np.ndarray,  # (N,) bool, what happened
     risk: np.ndarray,  # (N,) the higher, the likelier to leave
@@ -112,7 +112,7 @@ class Resampling:
         tail = (1 - self.confidence) / 2
         return Interval(float(value), *(float(edge) for edge in np.nanquantile(drawn, [tail, 1 - tail])))
 
-# %% ../../nbs/60_evaluation.metrics.ipynb #ccfa500c
+# %% ../../nbs/60_evaluation.metrics.ipynb #81bdb893
 def bootstrap(
     students: np.ndarray,  # (N,) whose row it is
     statistic: Callable[[np.ndarray | None], float],  # from weights (N,), or None for the rows as they are
@@ -123,7 +123,7 @@ def bootstrap(
         statistic(None), [statistic(weights) for weights in resampling.weights(students)]
     )
 
-# %% ../../nbs/60_evaluation.metrics.ipynb #761018a6
+# %% ../../nbs/60_evaluation.metrics.ipynb #5c86842b
 def calibration_table(
     left: np.ndarray,  # (N,) bool
     risk: np.ndarray,  # (N,) probabilities
@@ -223,7 +223,7 @@ def lead_time(
         "median_days": float(days.median()) if len(days) else np.nan,
     }
 
-# %% ../../nbs/60_evaluation.metrics.ipynb #36c5d219
+# %% ../../nbs/60_evaluation.metrics.ipynb #4275e082
 def oracle_share(
     model_auroc: float,
     oracle_auroc: float,  # AUROC of the true hazard on the same rows

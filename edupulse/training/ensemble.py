@@ -100,7 +100,7 @@ def member_logits(
             found[:, place, :weeks] = hazards[:, :rows, :weeks].numpy()
     return found
 
-# %% ../../nbs/54_training.ensemble.ipynb #40f4a448
+# %% ../../nbs/54_training.ensemble.ipynb #c5e07fe4
 @dataclass(frozen=True)
 class Material:
     "What members learn from."
@@ -110,7 +110,7 @@ class Material:
     stop: Goals | None  # None: nobody is held out
     training: TrainingConfig
 
-
+# %% ../../nbs/54_training.ensemble.ipynb #2c25b0ac
 def grow_member(
     network: nn.Module,
     material: Material,
@@ -137,7 +137,7 @@ def new_network(
     with repeatable(seed, threads=1):
         return RiskNetwork(config, features, context=len(sequences.columns["context"]))
 
-# %% ../../nbs/54_training.ensemble.ipynb #8fbea4e9
+# %% ../../nbs/54_training.ensemble.ipynb #07cc02fd
 @dataclass(frozen=True)
 class Grown:
     "An ensemble and how it came to be."
@@ -146,7 +146,7 @@ class Grown:
     split: Split
     history: pd.DataFrame  # member, stage, epoch, training_loss, validation_loss
 
-
+# %% ../../nbs/54_training.ensemble.ipynb #b1c96501
 def goals_at(
     sequences: Sequences,
     labels: pd.DataFrame,  # known on that day
