@@ -26,11 +26,11 @@ from ..training.estimator import RiskModel
 from ..training.examples import ExamplePlan
 from ..training.loop import repeatable
 
-# %% ../../nbs/82_scoring.bench.ipynb #76f730fa
+# %% ../../nbs/82_scoring.bench.ipynb #6cd1c7c5
 GOAL_SECONDS = 180.0  # 100,000 students on two cores
 GOAL_ONE_MS = 10.0  # one student, 99th percentile
 
-
+# %% ../../nbs/82_scoring.bench.ipynb #47d2e882
 def quick_model(
     members: int = 3,
     students: int = 300,

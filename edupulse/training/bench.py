@@ -26,7 +26,7 @@ from .ensemble import new_network
 from .examples import Example, ExamplePlan, invent
 from .loop import repeatable
 
-# %% ../../nbs/56_training.bench.ipynb #8d39bd8b
+# %% ../../nbs/56_training.bench.ipynb #ad1c41a9
 @dataclass(frozen=True)
 class Contest:
     "What both ways of training are given."
@@ -38,7 +38,7 @@ class Contest:
     teach: torch.Tensor  # indices of students to learn from
     judge: torch.Tensor  # indices of students to judge by
 
-
+# %% ../../nbs/56_training.bench.ipynb #dbcebe69
 def prepare_contest(
     students: int,
     config: ModelConfig = ModelConfig(),  # noqa: B008 (frozen)
