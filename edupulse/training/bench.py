@@ -196,7 +196,7 @@ def train_way(
                 schedule.step()
     return network.eval()
 
-# %% ../../nbs/56_training.bench.ipynb #803c87c5
+# %% ../../nbs/56_training.bench.ipynb #9953baa2
 def judge_way(
     contest: Contest,
     network: nn.Module,
@@ -219,7 +219,7 @@ def judge_way(
     )
     return rank_share(leave_logit(logits, 1)[known].numpy(), goals.left[rows, weeks, 0][known].numpy())
 
-
+# %% ../../nbs/56_training.bench.ipynb #84f4ae82
 def rank_share(
     score: np.ndarray,  # (N,)
     left: np.ndarray,  # (N,) bool
