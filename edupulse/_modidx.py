@@ -732,6 +732,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'edupulse/features/weekly.py'),
                                           'edupulse.features.weekly.set_variables': ( 'features.weekly.html#set_variables',
                                                                                       'edupulse/features/weekly.py'),
+                                          'edupulse.features.weekly.write_slice': ( 'features.weekly.html#write_slice',
+                                                                                    'edupulse/features/weekly.py'),
                                           'edupulse.features.weekly.write_year': ( 'features.weekly.html#write_year',
                                                                                    'edupulse/features/weekly.py'),
                                           'edupulse.features.weekly.write_years': ( 'features.weekly.html#write_years',

@@ -118,7 +118,7 @@ def find_feature_set(
         raise ValueError(f"no feature set {name!r}; there are {', '.join(FEATURE_SETS)}")
     return FEATURE_SETS[name]
 
-# %% ../../nbs/30_features.catalog.ipynb #96c86211
+# %% ../../nbs/30_features.catalog.ipynb #585117d4
 @lru_cache
 def feature_version(
     feature_set: str = "district",  # one of FEATURE_SETS
@@ -126,6 +126,6 @@ def feature_version(
     "A hash of the catalogue entries and SQL texts of a feature set."
     chosen = find_feature_set(feature_set)
     entries = [asdict(row) for row in chosen.catalog.values()]
-    texts = [read_sql(f"features/{name}") for name in RELATIONS] + [read_sql(name) for name in chosen.sql]
-    content = json.dumps([entries, chosen.context, texts], sort_keys=True)
+    names = ["features/macros", *(f"features/{name}" for name in RELATIONS), *chosen.sql]
+    content = json.dumps([entries, chosen.context, [read_sql(name) for name in names]], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]

@@ -63,7 +63,7 @@ class FeatureStore:
 
     @property
     def files(self) -> list[Path]:
-        "The Parquet files, one a school year."
+        "The Parquet files, by school year and slice of students."
         return sorted((self.folder / self.manifest.feature_set / self.manifest.data).glob("*/*.parquet"))
 
     def __repr__(self) -> str:

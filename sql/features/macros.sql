@@ -1,0 +1,34 @@
+-- What the relations say often. The first group reads rows in passing: the rows of timelines, one after another and week
+-- by week, `place` being how many of the same timeline came before; 0 stands for weeks before the timeline began.
+create or replace macro back(value, weeks) as if(place >= weeks, lag(value, weeks, 0) over (), 0);
+
+create or replace macro last_4(value) as value + back(value, 1) + back(value, 2) + back(value, 3);
+
+create or replace macro last_8(value) as
+    last_4(value) + back(value, 4) + back(value, 5) + back(value, 6) + back(value, 7);
+
+-- Σ weeks back × value, and Σ weeks back² × value, over eight weeks.
+create or replace macro moment_8(value) as
+    back(value, 1) + 2 * back(value, 2) + 3 * back(value, 3) + 4 * back(value, 4) + 5 * back(value, 5)
+    + 6 * back(value, 6) + 7 * back(value, 7);
+
+create or replace macro inertia_8(value) as
+    back(value, 1) + 4 * back(value, 2) + 9 * back(value, 3) + 16 * back(value, 4) + 25 * back(value, 5)
+    + 36 * back(value, 6) + 49 * back(value, 7);
+
+create or replace macro least_4(value) as least(
+    value,
+    if(place >= 1, lag(value, 1) over (), null),
+    if(place >= 2, lag(value, 2) over (), null),
+    if(place >= 3, lag(value, 3) over (), null)
+);
+
+-- The sum over all rows so far, of this timeline and those before it; and what of it is this timeline's.
+create or replace macro so_far(value) as sum(value::double) over (rows unbounded preceding);
+
+create or replace macro since_start(sum_so_far, value) as
+    sum_so_far - max(if(place = 0, sum_so_far - value, 0)) over (rows unbounded preceding);
+
+-- The greatest so far in this timeline, of whole numbers from 0 to 2³²: timelines come in the order of their numbers.
+create or replace macro greatest_so_far(timeline, value) as
+    max(timeline::bigint * 4294967296 + value) over (rows unbounded preceding) & 4294967295;
