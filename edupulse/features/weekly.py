@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['VIEWS', 'SPENT', 'LAST_ROW', 'ROWS', 'NO_WEEK', 'make_relation', 'set_variables', 'make_weeks', 'make_features',
            'school_years', 'frame_features', 'open_engine', 'write_slice', 'write_year', 'write_years', 'publish',
-           'build_features']
+           'one_at_a_time', 'served', 'build_features']
 
-# %% ../../nbs/31_features.weekly.ipynb #0ed8909b
+# %% ../../nbs/31_features.weekly.ipynb #69c33f97
 import json
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from .catalog import RELATIONS, FeatureSet, feature_version, find_feature_set
@@ -159,7 +161,7 @@ def write_slice(
         set_variables(own, **variables)
         own.sql(ROWS.format(relation)).write_parquet(str(file), compression="snappy", row_group_size=100_000)
 
-# %% ../../nbs/31_features.weekly.ipynb #182dac91
+# %% ../../nbs/31_features.weekly.ipynb #ce9921c2
 def write_year(
     connection: duckdb.DuckDBPyConnection,
     school_year: int,
@@ -205,7 +207,7 @@ def write_years(
         raise LookupError(NO_WEEK)
     return weeks
 
-# %% ../../nbs/31_features.weekly.ipynb #dfff50fb
+# %% ../../nbs/31_features.weekly.ipynb #83c3b7c9
 def publish(
     folder: Path,  # the feature store's folder
     manifest: Manifest,  # without its counts
@@ -218,15 +220,46 @@ def publish(
     with duckdb.connect() as connection:
         counted = connection.execute(count, {"files": [str(file) for file in store.files]}).fetchall()[0]
     store = FeatureStore(folder, replace(store.manifest, rows=counted[0], students=counted[1]))
+    known = place / "manifest.json"
+    before = json.loads(known.read_text(encoding="utf-8"))["data"] if known.is_file() else ""
     beside = place / f"manifest.{manifest.data}.json"
     beside.write_text(json.dumps(asdict(store.manifest), indent=1), encoding="utf-8")
-    os.replace(beside, place / "manifest.json")
+    os.replace(beside, known)
     for old in place.iterdir():
-        if old.is_dir() and old.name != manifest.data:
+        if old.is_dir() and old.name not in (manifest.data, before):
             shutil.rmtree(old, ignore_errors=True)
     return store
 
-# %% ../../nbs/31_features.weekly.ipynb #efa4caf2
+# %% ../../nbs/31_features.weekly.ipynb #a6eddbac
+@contextmanager
+def one_at_a_time(
+    place: Path,  # the folder of one feature set
+) -> Iterator[None]:
+    "Hold the feature set's lock; one line says so when another process has it."
+    place.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"another run is building the {place.name} features; waiting for it", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+# %% ../../nbs/31_features.weekly.ipynb #a7ef3a05
+def served(
+    folder: Path,  # the feature store's folder
+    wanted: Manifest,
+) -> FeatureStore | None:
+    "The store that is there, if it serves."
+    if not (folder / wanted.feature_set / "manifest.json").is_file():
+        return None
+    store = open_features(folder, wanted.feature_set)
+    return store if store.manifest.serves(wanted) else None
+
+# %% ../../nbs/31_features.weekly.ipynb #513eb533
 def build_features(
     snapshot,  # edupulse.store.snapshot.Snapshot, or anything with .connect(threads) and .fingerprint
     folder: Path | str,  # the feature store's folder
@@ -236,19 +269,20 @@ def build_features(
     memory: str = "",  # DuckDB's limit, such as "4GB"; its own choice when empty
 ) -> FeatureStore:
     "Weekly features of every student, in Parquet; nothing is done when they are there already."
-    chosen, day = find_feature_set(feature_set), str(as_of)[:10] if as_of else ""
-    cutoff, place = date.fromisoformat(day) if day else NEVER, Path(folder) / feature_set
-    wanted = Manifest(
-        feature_set, feature_version(feature_set), snapshot.fingerprint, day, uuid.uuid4().hex[:12]
-    )
-    if (place / "manifest.json").is_file() and open_features(folder, feature_set).manifest.serves(wanted):
-        return open_features(folder, feature_set)
-    building = place / wanted.data
-    building.mkdir(parents=True)
-    try:
-        with open_engine(snapshot, building, threads, memory) as connection:
-            weeks = write_years(connection, chosen, cutoff, building)
-        return publish(Path(folder), wanted, weeks)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
+    chosen, day, folder = find_feature_set(feature_set), str(as_of)[:10] if as_of else "", Path(folder)
+    cutoff, data = date.fromisoformat(day) if day else NEVER, uuid.uuid4().hex[:12]
+    wanted = Manifest(feature_set, feature_version(feature_set), snapshot.fingerprint, day, data)
+    if store := served(folder, wanted):
+        return store
+    building = folder / feature_set / data
+    with one_at_a_time(folder / feature_set):
+        if store := served(folder, wanted):
+            return store
+        building.mkdir()
+        try:
+            with open_engine(snapshot, building, threads, memory) as connection:
+                weeks = write_years(connection, chosen, cutoff, building)
+            return publish(folder, wanted, weeks)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
