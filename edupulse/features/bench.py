@@ -146,7 +146,7 @@ def bench_features(
     students: int = 100_000,
     pandas_students: int = 1_000,  # how many the slow rival gets
     threads: int = 0,  # 0: all cores
-    memory: str = "4GB",  # DuckDB's own limit; the process needs about 1 GiB beside it
+    memory: str = "5GB",  # DuckDB's own limit; the process needs up to 1 GiB beside it
 ) -> FeatureBench:
     "Make a year of records, time the features in SQL, and time pandas on some of the students."
     if students < 1 or pandas_students < 1:
