@@ -81,7 +81,7 @@ def file_entries(
     prefix = Settings.model_config["env_prefix"]
     return {name: value for name, value in entries.items() if not os.environ.get(prefix + name.upper())}
 
-# %% ../nbs/00_settings.ipynb #4e3aa900
+# %% ../nbs/00_settings.ipynb #b859ab3a
 def load_settings(
     file: Path | None = None,  # a `settings.ini`; found from the working directory when absent
     **overrides,  # entries given in code; they beat the file and the environment
@@ -95,5 +95,6 @@ def load_settings(
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"])) or "settings"
         allowed = ", ".join(Settings.model_fields)
-        reason = f"no such entry; there are {allowed}" if first["type"] == "extra_forbidden" else first["msg"]
+        said = first["msg"].removeprefix("Value error, ")  # pydantic's own word for a refusal of ours
+        reason = f"no such entry; there are {allowed}" if first["type"] == "extra_forbidden" else said
         raise ValueError(f"{file or 'environment'}: {name}: {reason}") from None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -100,6 +101,36 @@ def test_the_inputs_fault_is_1_and_one_line(edupulse, words, said):
     done = edupulse(*words)
     assert done.returncode == 1 and done.stdout == ""
     assert said in one_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    "words, said, more",
+    [
+        (("ingest", "csv", "."), "schools.csv is not there", {}),
+        (("ingest", "csv", "a_file"), "a_file: this is a file; give the folder that holds it", {}),
+        (("ingest", "oulad", "a_file"), "a_file: this is a file; give the folder that holds it", {}),
+        (("synth", "new", "--students", "5"), "50 or more students", {}),
+        (("init",), "a_file", {"EDUPULSE_HOME": "a_file"}),
+        (("init",), "/proc/home", {"EDUPULSE_HOME": "/proc/home"}),
+        (("init",), "database_url: mysql: is not supported", {"EDUPULSE_DATABASE_URL": "mysql://u:pw@h/d"}),
+    ],
+)
+def test_what_cannot_be_used_is_1_and_one_line(edupulse, tmp_path, words, said, more):
+    (tmp_path / "a_file").touch()
+    done = edupulse(*words, **more)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    line = one_line(done.stderr)
+    assert said in line and "Value error" not in line and "pw@" not in line
+
+
+@pytest.mark.soak  # the store is waited for, for a minute
+def test_a_store_that_another_program_writes_to_is_one_line(edupulse, tmp_path):
+    edupulse("init")
+    with sqlite3.connect(tmp_path / "home" / "edupulse.db", isolation_level=None) as other:
+        other.execute("begin exclusive")
+        done = edupulse("ingest", "csv", resource("data/samples/district"))
+        other.execute("rollback")
+    assert done.returncode == 1 and "another program is writing to it" in one_line(done.stderr)
 
 
 def test_features_say_how_far_the_data_go(edupulse):

@@ -47,6 +47,17 @@ def test_every_relation_is_in_the_list_and_every_file_is_a_relation():
         assert {path.stem for path in folder.glob("*.sql")} == named
 
 
+@pytest.mark.parametrize("feature_set", list(FEATURE_SETS))
+def test_the_words_of_every_source_make_sentences(feature_set):
+    words = FEATURE_SETS[feature_set].words
+    assert all(isinstance(said, str) and said.strip() for said in vars(words).values())
+    assert "{" not in words.at_schools.format(count="12") + words.arrived.format(day="3 Nov")
+    assert "12" in words.at_schools.format(count="12") and "3 Nov" in words.arrived.format(day="3 Nov")
+    if feature_set != "district":
+        own = " ".join(vars(words).values()).lower()
+        assert not [word for word in ("school", "attendance", "grade") if word in own]
+
+
 def test_protected_attributes_are_never_inputs():
     protected = ("gender", "sex", "ethnic", "race", "socio", "imd", "region", "age_band", "disab")
     for chosen in FEATURE_SETS.values():

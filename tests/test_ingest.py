@@ -288,6 +288,18 @@ def test_a_required_file_that_cannot_be_used_stops_the_import(name, text, sqlite
     assert ask(sqlite_store, "select state from historical_data_imports") == [("failed",)]
 
 
+@pytest.mark.parametrize("name, follows", [("students", "unknown_student"), ("schools", "unknown_school")])
+def test_what_only_follows_from_a_refused_file_is_not_told_as_a_fault(name, follows, sqlite_store, tmp_path):
+    result = ingest_folder(copy_of(tmp_path / "x", **{name: "number\n1\n"}), sqlite_store)
+    assert result.exit_code == 1 and follows not in result.summary()
+    assert f"enrollments.csv: 13 rows cannot be judged without {name}.csv" in result.lines()
+    alone = ingest_folder(copy_of(tmp_path / "y", enrollments=OTHERS_STAY), sqlite_store)
+    assert "unknown_student" in alone.summary()
+
+
+OTHERS_STAY = "district_id,school_id,school_year,entry_date\nNOBODY,north,2023,2023-09-05\n"
+
+
 def test_nothing_accepted_fails_and_keeps_the_reasons(sqlite_store, tmp_path):
     folder = tmp_path / "x"
     folder.mkdir()

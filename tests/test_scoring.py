@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from edupulse.explain.reasons import strength
-from edupulse.features.catalog import find_feature_set
+from edupulse.features.catalog import feature_version, find_feature_set
 from edupulse.model.config import ModelConfig, TrainingConfig
 from edupulse.scoring import record
 from edupulse.scoring.caseload import caseload
@@ -127,6 +127,15 @@ def test_the_list_is_read_from_the_store(store, district, features, model):
 
     page = caseload_page(listed)
     assert "<script>alert" not in page and "&lt;script&gt;alert(1)" in page
+
+
+def test_the_page_speaks_the_words_of_the_features_behind_the_scores(store, district, features, model):
+    fill_store(store, district.features)
+    score(store, features, model, AS_OF, QUIET)
+    assert caseload(store).words == find_feature_set("district").words
+    with store.begin() as db:
+        db.execute(sa.update(predictions).values(feature_version=feature_version("oulad")))
+    assert caseload(store).words == find_feature_set("oulad").words
 
 
 def test_no_name_reaches_a_result(store, district, features, model, capsys):

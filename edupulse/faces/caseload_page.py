@@ -7,7 +7,7 @@ __all__ = ['SMALL', 'KEY', 'TREND_SIGNS', 'headline', 'opening', 'changes', 'mis
            'told', 'strong_number', 'student_card', 'reason_list', 'watch_table', 'listed_name', 'grade_of',
            'no_data_list', 'track_words', 'school_section', 'caseload_page']
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #437b99cd
+# %% ../../nbs/92_faces.caseload_page.ipynb #c03ce847
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -17,26 +17,13 @@ import pandas as pd
 from ..explain.phrases import MONTHS, NO_REASON, NO_STRENGTH, day_name
 from .caseload_charts import sparkline
 from .look import Html, band, card, element, join, notice, person, table, tiles
+from ..features.catalog import WORDS, Words
 from ..scoring.caseload import Caseload
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #bb970240
-SMALL = (
-    "no one",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-)
+# %% ../../nbs/92_faces.caseload_page.ipynb #038a878e
+SMALL = "no one,one,two,three,four,five,six,seven,eight,nine,ten,eleven,twelve".split(",")
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #7361c747
+# %% ../../nbs/92_faces.caseload_page.ipynb #308b34cc
 def headline(
     caseload: Caseload,
 ) -> str:
@@ -46,13 +33,13 @@ def headline(
     number = SMALL[count] if count < len(SMALL) else f"{count:,}"
     if count == 0:
         return "This week, there is no one to meet from the records"
-    where = "" if schools == 1 else f" students at {schools:,} schools"
+    where = "" if schools == 1 else f" students {caseload.words.at_schools.format(count=f'{schools:,}')}"
     return f"This week, meet {'this one' if count == 1 else 'these ' + number}{where}"
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #be7c84c2
-KEY = " The small lines show concern by week; the dotted line is where watching begins at that school."
+# %% ../../nbs/92_faces.caseload_page.ipynb #09258d51
+KEY = " The small lines show concern by week; the dotted line is where watching begins for that {school}."
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #8ac1b7ea
+# %% ../../nbs/92_faces.caseload_page.ipynb #fe62e5a8
 def opening(
     caseload: Caseload,
 ) -> Html:  # title, date, changes, what is missing, and the bands
@@ -64,9 +51,10 @@ def opening(
     )
     bands = caseload.frame["band"].value_counts()
     counts = {band(name): f"{bands.get(name, 0):,}" for name in ("meet", "watch", "track", "nodata")}
+    key = KEY.format(school=caseload.words.school)
     blocks = [element("h1", headline(caseload)), element("p", lede, class_="lede"), changes(caseload)]
     return join(
-        [*blocks, missing(caseload), tiles(counts), element("p", caseload.outcomes, KEY, class_="note")]
+        [*blocks, missing(caseload), tiles(counts), element("p", caseload.outcomes, key, class_="note")]
     )
 
 # %% ../../nbs/92_faces.caseload_page.ipynb #3bd33079
@@ -86,44 +74,47 @@ def changes(
     since = element("strong", f"Since {day_name(caseload.previous)}: ")
     return notice(since, (", ".join(parts) or "no one came or went") + ".")
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #f68e9fcd
+# %% ../../nbs/92_faces.caseload_page.ipynb #563af5fc
 def missing(
     caseload: Caseload,
 ) -> Html | None:
     "A line about attendance that has not arrived; nothing when all of it has."
-    late = caseload.freshness[~caseload.freshness["fresh"]]
+    late, words = caseload.freshness[~caseload.freshness["fresh"]], caseload.words
     if late.empty:
         through = caseload.freshness["arrived_through"].dropna()
         return (
-            element("p", f"Attendance is in through {day_name(max(through))}.", class_="small")
+            element("p", words.arrived.format(day=day_name(max(through))), class_="small")
             if len(through)
             else None
         )
-    said = [f"{row.school}: {freshness_words(row)}" for row in late.head(3).itertuples()]
-    more = (
-        f" The same or similar holds for {len(late) - 3} more schools, listed below." if len(late) > 3 else ""
-    )
+    said = [f"{row.school}: {freshness_words(row, words)}" for row in late.head(3).itertuples()]
+    rest = f" The same or similar holds for {len(late) - 3} more {words.schools}, listed below."
+    more = rest if len(late) > 3 else ""
     return notice(element("strong", "Not everything is in. "), "; ".join(said) + "." + more, alert=True)
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #b81a7d45
+# %% ../../nbs/92_faces.caseload_page.ipynb #7b77d163
 def freshness_words(
     row,  # a row of the freshness table, with attributes
+    words: Words = WORDS,  # of the caseload
 ) -> str:
     "How far a school's attendance has arrived."
     if row.expected_through is None or pd.isna(row.expected_through):
-        return "no school day is in the calendar yet"
+        return f"no {words.school_day} is in the calendar yet"
     if row.arrived_through is None or pd.isna(row.arrived_through):
-        return "no attendance has arrived"
-    days = f"{row.days_missing:,} school day{'' if row.days_missing == 1 else 's'}"
+        return f"no record of {words.attendance} has arrived"
+    days = f"{row.days_missing:,} {words.school_day}{'' if row.days_missing == 1 else 's'}"
     if row.days_missing == 0:
         return f"complete through {day_name(row.arrived_through)}"
-    return f"attendance through {day_name(row.arrived_through)}, {days} of the last four weeks missing"
+    return (
+        f"{words.attendance} through {day_name(row.arrived_through)}, {days} of the last four weeks missing"
+    )
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #79cb6dac
+# %% ../../nbs/92_faces.caseload_page.ipynb #cf2d8ad3
 def freshness_table(
     caseload: Caseload,
 ) -> Html:
     "How fresh each school's records are."
+    words = caseload.words
     counts = caseload.frame.groupby("school_id")["band"].agg(
         size="size", none=lambda bands: (bands == "nodata").sum()
     )
@@ -131,13 +122,13 @@ def freshness_table(
         (
             row.school,
             f"{counts.at[row.school_id, 'size']:,}",
-            freshness_words(row),
+            freshness_words(row, words),
             f"{counts.at[row.school_id, 'none']:,}",
         )
         for row in caseload.freshness.itertuples()
     ]
-    columns = ["School", "Students", "Attendance", "Students without data"]
-    return table(columns, rows, "How fresh the records are, by school", numeric=[1, 3], stack=True)
+    columns = [words.school.capitalize(), "Students", words.attendance.capitalize(), "Students without data"]
+    return table(columns, rows, f"How fresh the records are, by {words.school}", numeric=[1, 3], stack=True)
 
 # %% ../../nbs/92_faces.caseload_page.ipynb #064ef106
 def told(
@@ -158,10 +149,11 @@ def strong_number(
         return join([sentence])
     return join([sentence[: found.start()], element("strong", found.group()), sentence[found.end() :]])
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #d53c8838
+# %% ../../nbs/92_faces.caseload_page.ipynb #26340235
 def student_card(
     row: Mapping,  # a row of the list with its details
     watch_from: float | None = None,  # the risk from which students are watched at this school
+    words: Words = WORDS,  # of the caseload
 ) -> Html:
     "One student to meet."
     name = (
@@ -181,7 +173,7 @@ def student_card(
     going_well = element("strong", "Going well: ")
     why.append(element("p", going_well, told(row["strength"]) or NO_STRENGTH, class_="good"))
     if row["unsure"]:
-        lacking = " and ".join(row["unsure"])
+        lacking = " and ".join(map(words.of, row["unsure"]))
         why.append(
             element("p", f"No {lacking} for some weeks, so this is less sure than usual.", class_="small")
         )
@@ -197,7 +189,7 @@ def reason_list(
         return element("p", NO_REASON)
     return element("ul", [element("li", strong_number(told(reason["description"]))) for reason in reasons])
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #e0c34149
+# %% ../../nbs/92_faces.caseload_page.ipynb #b844bd80
 TREND_SIGNS = {
     "rising": "↗ more concern",
     "steady": "→ steady",
@@ -214,11 +206,14 @@ def watch_table(
     for row in rows.to_dict("records"):
         look = told(row["reasons"][0]["description"]) if row["reasons"] else NO_REASON.split(";")[0] + "."
         cells.append(
-            (listed_name(row), grade_of(row), look, TREND_SIGNS[row["trend"]], row["change"] or None)
+            (listed_name(row), grade_of(row) or "–", look, TREND_SIGNS[row["trend"]], row["change"] or None)
         )
     columns = ["Student", "Grade", "What to look at", "Trend in four weeks", "Change"]
-    wide = len(columns) if any(cell[-1] for cell in cells) else len(columns) - 1
-    return table(columns[:wide], [cell[:wide] for cell in cells], stack=True)
+    empty = {"Grade": rows["grade_level"].isna().all(), "Change": not any(cell[-1] for cell in cells)}
+    kept = [place for place, name in enumerate(columns) if not empty.get(name)]
+    return table(
+        [columns[place] for place in kept], [[cell[place] for place in kept] for cell in cells], stack=True
+    )
 
 # %% ../../nbs/92_faces.caseload_page.ipynb #e6b43757
 def listed_name(row: Mapping) -> Html:
@@ -226,17 +221,20 @@ def listed_name(row: Mapping) -> Html:
     named = any(isinstance(row[key], str) and row[key].strip() for key in ("first_name", "last_name"))
     return person(row["first_name"], row["last_name"]) if named else person(str(row["district_id"]))
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #bc04d1c3
+# %% ../../nbs/92_faces.caseload_page.ipynb #26553ed8
 def grade_of(row: Mapping) -> str:
-    "The grade as a number, or a dash."
-    return "–" if pd.isna(row["grade_level"]) else str(int(row["grade_level"]))
+    "The grade as a number; nothing where there is none."
+    return "" if pd.isna(row["grade_level"]) else str(int(row["grade_level"]))
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #c508b17e
+# %% ../../nbs/92_faces.caseload_page.ipynb #4dcefdd9
 def no_data_list(
     rows: pd.DataFrame,  # the band "nodata" of a school
 ) -> Html:
     "Students of whom nothing has been recorded lately, by name."
-    names = [element("li", listed_name(row), f", grade {grade_of(row)}") for row in rows.to_dict("records")]
+    names = [
+        element("li", listed_name(row), f", grade {grade}" if (grade := grade_of(row)) else None)
+        for row in rows.to_dict("records")
+    ]
     text = "Nothing has been recorded about these students for some weeks, so nobody can say how they are. "
     return join(
         [element("p", text, "Someone should look.", class_="note"), element("ul", names, class_="names")]
@@ -253,7 +251,7 @@ def track_words(
         return words + "."
     return f"{words}, except for {beyond:,} of them who may need support too: the list is full. Ask for a longer one."
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #81025a37
+# %% ../../nbs/92_faces.caseload_page.ipynb #881fe862
 def school_section(
     caseload: Caseload,
     school_id: str,
@@ -265,7 +263,7 @@ def school_section(
     meet, watch, track, none = (caseload.band(key, school_id) for key in ("meet", "watch", "track", "nodata"))
     watch_from = float(watch["risk_score"].min()) if len(watch) else None
     blocks = [element("h2", name), element("h3", band("meet", len(meet)))]
-    blocks += [student_card(row, watch_from) for row in meet.to_dict("records")]
+    blocks += [student_card(row, watch_from, caseload.words) for row in meet.to_dict("records")]
     if len(watch):
         blocks += [element("h3", band("watch", len(watch))), watch_table(watch)]
     if len(none):

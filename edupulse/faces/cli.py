@@ -72,7 +72,7 @@ def find_source(
     module, function = READERS[name]
     return getattr(import_module(f"edupulse.ingest.{module}"), function)
 
-# %% ../../nbs/97_faces.cli.ipynb #b9c401b4
+# %% ../../nbs/97_faces.cli.ipynb #476318c1
 @app.command()
 def ingest(
     source: Annotated[Source, typer.Argument(help="What kind of export it is.")],
@@ -88,7 +88,8 @@ def ingest(
     if mapping and source != Source.csv:
         raise typer.BadParameter(f"--mapping is for csv; {source} has its own words")
     if not path.is_dir():
-        raise FileNotFoundError(f"{path}: there is no such folder")
+        is_file = "this is a file; give the folder that holds it"
+        raise FileNotFoundError(f"{path}: {is_file if path.is_file() else 'there is no such folder'}")
     with results_alone():
         options = {"mapping": mapping} if mapping else {}
         result = read(path, open_store(settings), dry_run=dry_run, **options)

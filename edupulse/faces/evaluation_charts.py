@@ -116,7 +116,7 @@ def timeline_bars(
     words = alt.Chart(rows).mark_text(align="left", baseline="bottom", dy=-2, fontSize=13)
     return bars + words.encode(x="start:T", y=order, text="label:N")
 
-# %% ../../nbs/91_faces.evaluation_charts.ipynb #aa395e5d
+# %% ../../nbs/91_faces.evaluation_charts.ipynb #fad50428
 def timeline_chart(
     periods: pd.DataFrame,  # as from `name_periods`
     caption: str,

@@ -118,7 +118,7 @@ def band_chart(
     described = "; ".join(f"{row.title} {row.name}" for row in rows.itertuples())
     return figure(svg(layers, f"Outcomes by band\n{described}."), caption)
 
-# %% ../../nbs/91_faces.list_charts.ipynb #fc752e2c
+# %% ../../nbs/91_faces.list_charts.ipynb #07721b14
 def day_marks(
     rows: pd.DataFrame,  # model, name, auroc, low, high, value (the figure in words)
     models: list[str],  # in the order in which they are drawn

@@ -6,7 +6,7 @@
 __all__ = ['Step', 'flow_table', 'RunRows', 'learned_labels', 'taken_out', 'rows_in', 'rows_out', 'run_steps', 'how_it_was_split',
            'import_table', 'code_version', 'version_table', 'limits', 'remarks_on', 'write_figures']
 
-# %% ../../nbs/91_faces.train_basis.ipynb #53246523
+# %% ../../nbs/91_faces.train_basis.ipynb #606c6385
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ import sqlalchemy as sa
 import edupulse
 from ..evaluation.assess import Assessment
 from .look import Html, element, table
+from ..features.catalog import WORDS, Words
 from ..labels import LabelPolicy, find_policy, settled_within
 from ..model.config import TrainingConfig
 from ..store.engine import session
@@ -34,7 +35,7 @@ def flow_table(
         ["Step", "Rows", "What it holds, and what was left out"], rows, "Rows in and out", numeric=[1]
     )
 
-# %% ../../nbs/91_faces.train_basis.ipynb #347eb440
+# %% ../../nbs/91_faces.train_basis.ipynb #a5428d9a
 @dataclass(frozen=True)
 class RunRows:
     "The rows that a training run has in its hands."
@@ -46,6 +47,7 @@ class RunRows:
     labels: pd.DataFrame  # as known when the learning stopped
     horizon_days: int
     left_out: pd.DataFrame | None = None  # might have been learned from, of people who are judged
+    words: Words = WORDS  # of the feature set
 
 # %% ../../nbs/91_faces.train_basis.ipynb #2a19d4dc
 def learned_labels(
@@ -67,7 +69,7 @@ def taken_out(
     note = f"left out of the learning: {students:,} earlier records of {people:,} people who are judged"
     return [("… of people who are judged", len(run.left_out), note)]
 
-# %% ../../nbs/91_faces.train_basis.ipynb #c8184c48
+# %% ../../nbs/91_faces.train_basis.ipynb #7850e6ee
 Step = tuple[str, int, str]  # what, how many, what became of the rest
 
 
@@ -81,7 +83,9 @@ def rows_in(
     answers = (
         f"{int(settled.sum()):,} of them before leaving; the rest teach the network as far as they are known"
     )
-    schools = f"one per student and week on the roll; {run.features['school_id'].nunique():,} schools"
+    schools = (
+        f"one per student and week on the roll; {run.features['school_id'].nunique():,} {run.words.schools}"
+    )
     learners = f"{run.learned['student_id'].nunique():,} students; weeks that ended in time"
     unseen = f"{len(people):,} people, {before:,} of them known from earlier years"
     return [
@@ -180,7 +184,7 @@ def version_table(
         stack=True,
     )
 
-# %% ../../nbs/91_faces.train_basis.ipynb #8cad3eb6
+# %% ../../nbs/91_faces.train_basis.ipynb #7e57e8c9
 def limits(
     assessment: Assessment,
     remarks: Sequence[str] = (),  # what is special about this run
@@ -194,8 +198,8 @@ def limits(
         f"{counts['late_catch_weeks']:,} weeks lie after a student's last attended day, before anyone had recorded the"
         f" exit. They are {listed}.",
         "The record tells who left, not who would have stayed with help. A model that is used changes what it predicts.",
-        "An interval covers the luck of these students. It does not cover another district, another year, or a changed"
-        " way of recording absences.",
+        "An interval covers the luck of these students. It does not cover another place, another year, or a changed"
+        " way of recording.",
         "A place on the list is a reason to talk, never a verdict. Most students on it stay.",
     ]
     return element("ul", [element("li", remark) for remark in [*always, *remarks]])

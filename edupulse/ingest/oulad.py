@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PUBLISHED', 'DERIVED', 'read_published', 'refuse_unreadable', 'derive', 'accounts', 'read_canonical', 'ingest_oulad']
 
-# %% ../../nbs/23_ingest.oulad.ipynb #074c0b9b
+# %% ../../nbs/23_ingest.oulad.ipynb #32da8b4b
 import hashlib
 from datetime import datetime
 from pathlib import Path
@@ -123,7 +123,7 @@ def read_canonical(
     connection.execute(f"create or replace temp view told as {read_sql(f'ingest/oulad/{contract.name}')}")
     return judge_told(connection, contract, f"oulad {contract.name}", sha256)
 
-# %% ../../nbs/23_ingest.oulad.ipynb #e61c3aca
+# %% ../../nbs/23_ingest.oulad.ipynb #845ed159
 def ingest_oulad(
     folder: Path | str,  # the published CSV files, plain or .gz
     engine: sa.Engine,  # a migrated store
@@ -132,7 +132,8 @@ def ingest_oulad(
     "Import the Open University Learning Analytics Dataset."
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder.name}: no such folder; give the one that holds studentInfo.csv")
+        what = "a file and no folder" if folder.is_file() else "no such folder"
+        raise FileNotFoundError(f"{folder.name}: {what}; give the one that holds studentInfo.csv")
     with workbench(Mapping(), datetime.now()) as connection:
         try:
             sha256 = derive(connection, folder)

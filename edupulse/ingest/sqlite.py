@@ -62,7 +62,7 @@ def send(
     except OSError:
         return b""
 
-# %% ../../nbs/22_ingest.sqlite.ipynb #9733836d
+# %% ../../nbs/22_ingest.sqlite.ipynb #df491597
 class SqliteProcess:
     "A child process with one transaction on an SQLite file; use it in `with`."
 
@@ -73,7 +73,9 @@ class SqliteProcess:
         "Have one thing done (see `send`), or raise."
         if send(self.process, what, rows) != DONE:
             reason = last_words(self.process)
-            raise RuntimeError(f"the store refused the import, nothing was changed: {reason}")
+            busy = "; another program is writing to it: wait for that, then run this again"
+            hint = busy if "database is locked" in reason else ""
+            raise RuntimeError(f"the store refused the import, nothing was changed: {reason}{hint}")
 
     def __enter__(self) -> "SqliteProcess":
         return self

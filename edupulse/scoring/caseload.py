@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['BAND_ORDER', 'BAND_WORDS', 'scored_dates', 'read_scores', 'read_details', 'banded', 'previous_date', 'Caseload',
-           'find_scores', 'changes_since', 'caseload', 'model_facts', 'reading_order', 'add_details', 'write_caseload']
+           'find_scores', 'changes_since', 'caseload', 'model_facts', 'words_of', 'reading_order', 'add_details',
+           'write_caseload']
 
-# %% ../../nbs/81_scoring.caseload.ipynb #0cb5ef87
+# %% ../../nbs/81_scoring.caseload.ipynb #2bd34105
 import uuid
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import sqlalchemy as sa
 
+from ..features.catalog import FEATURE_SETS, WORDS, Words, feature_version
 from .roster import BandRule, enrolled, freshness, place_bands
 from .words import change, describe, outcome_words
 from ..store.engine import session
@@ -102,7 +104,7 @@ def previous_date(
     dates = scored_dates(engine, model_version)["as_of"]
     return max(dates[dates < as_of], default=None)
 
-# %% ../../nbs/81_scoring.caseload.ipynb #55159d6c
+# %% ../../nbs/81_scoring.caseload.ipynb #885ecdd0
 @dataclass(frozen=True, repr=False)
 class Caseload:
     "A date's list, as one model sees it."
@@ -114,6 +116,7 @@ class Caseload:
     frame: pd.DataFrame  # one row per enrolled student, in order of school, band and place
     freshness: pd.DataFrame  # one row per school
     outcomes: str  # how wrong it is, in people
+    words: Words = WORDS  # what the source calls things
 
     def __repr__(self) -> str:
         "One line, without anybody's name."
@@ -151,7 +154,7 @@ def changes_since(
     pairs = zip(frame["student_id"].map(bands), frame["band"], strict=True)
     return [change(then if isinstance(then, str) else None, now) for then, now in pairs]
 
-# %% ../../nbs/81_scoring.caseload.ipynb #ebb6595d
+# %% ../../nbs/81_scoring.caseload.ipynb #e693dfa8
 def caseload(
     engine: sa.Engine,
     as_of: date | None = None,  # the latest scored date when None
@@ -174,7 +177,8 @@ def caseload(
     fresh = fresh[fresh["school_id"].isin(set(frame["school_id"]))].reset_index(drop=True)
     metrics, horizon = model_facts(engine, model_version, as_of)
     frame = add_details(engine, frame, as_of, model_version)
-    return Caseload(as_of, previous, model_version, horizon, frame, fresh, outcome_words(metrics, horizon))
+    outcomes, words = outcome_words(metrics, horizon), words_of(engine, model_version, as_of)
+    return Caseload(as_of, previous, model_version, horizon, frame, fresh, outcomes, words)
 
 # %% ../../nbs/81_scoring.caseload.ipynb #ae512dbf
 def model_facts(
@@ -190,6 +194,20 @@ def model_facts(
     horizon = sa.select(p.horizon_days).where(p.as_of == as_of, p.model_version == model_version).limit(1)
     with session(engine, read_only=True) as db:
         return db.execute(query).scalar() or {}, db.execute(horizon).scalar()
+
+# %% ../../nbs/81_scoring.caseload.ipynb #4d4c182a
+def words_of(
+    engine: sa.Engine,
+    model_version: str,
+    as_of: date,
+) -> Words:
+    "The words of the feature set behind a date's scores."
+    p = predictions.c
+    query = sa.select(p.feature_version).where(p.as_of == as_of, p.model_version == model_version).limit(1)
+    with session(engine, read_only=True) as db:
+        version = db.execute(query).scalar()
+    sets = {feature_version(name): chosen.words for name, chosen in FEATURE_SETS.items()}
+    return sets.get(version, WORDS)
 
 # %% ../../nbs/81_scoring.caseload.ipynb #077c3aa7
 BAND_ORDER = ("meet", "watch", "nodata", "track")
