@@ -50,14 +50,15 @@ def span_name(
     first = f"{since.day}" if since.month == until.month and since.year == until.year else day_name(since)
     return f"{first} – {day_name(until)}"
 
-# %% ../../nbs/70_explain.phrases.ipynb #bcb0168f
+# %% ../../nbs/70_explain.phrases.ipynb #326bef0e
 def readings(
     value: float,  # the feature's value
-) -> dict[str, Number]:  # name in a template → number
-    "The numbers a template may use."
+) -> dict[str, Number | str]:  # name in a template → number or word
+    "What a template may use; `side` is where a lead lies: before the due day, or after it."
     said = {"value": value, "missed": 1 - value, "size": abs(value), "hundredth": 100 * abs(value)}
     said |= {"percent": 100 * value, "amount": abs(value)}  # in sentences of a source's catalogue
-    return {name: Number(number) for name, number in said.items()}
+    side = "before" if value >= 0 else "after"
+    return {"side": side} | {name: Number(number) for name, number in said.items()}
 
 # %% ../../nbs/70_explain.phrases.ipynb #b36b3ece
 @dataclass(frozen=True)
