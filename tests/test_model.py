@@ -5,12 +5,17 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from edupulse.explain.attribution import last_week, state_before
 from edupulse.model.config import ModelConfig, TrainingConfig
+from edupulse.training.data import make_tensors
+from edupulse.training.ensemble import member_logits
 from edupulse.training.estimator import RiskModel
 from edupulse.training.examples import ExamplePlan, invent
 
@@ -59,6 +64,28 @@ def test_a_loaded_model_scores_the_same_in_another_process(fitted, tmp_path):
     digest = model.save(tmp_path / "model")
     load = f"example = invent({PLAN!r})\nmodel = RiskModel.load({str(tmp_path / 'model')!r}, {digest!r})\n"
     assert run_python(f"{IMPORTS}{load}print({SCORES})") == scores_hash(model, example.sequences)
+
+
+def test_a_wide_network_is_wide_wherever_it_is_read():
+    "Trained, saved, scored alone or among others, and explained: always with what the week says straight."
+    example = invent(PLAN)
+    config = replace(CONFIG, wide=True)
+    model = RiskModel(config, replace(TRAINING, foresight=0.1)).fit(example.sequences, example.labels)
+    ensemble, sequences = model.ensemble_, example.sequences
+    assert all(member.present.bent.weight.abs().max() > 0.001 for member in ensemble.members)
+    whole = member_logits(ensemble, sequences)
+    assert np.array_equal(whole[:, [7]], member_logits(ensemble, sequences.select(np.array([7]))))
+    tensors = make_tensors(sequences, ensemble.scaler, config)
+    network, weeks = ensemble.members[0], (tensors.inputs, tensors.missing)
+    with torch.no_grad():
+        said = network(*weeks, tensors.context)
+        assert np.allclose(said[:, : whole.shape[2]], whole[0], atol=1e-4)
+        cut = [tuple(block[:, :20] for block in blocks) for blocks in weeks]
+        states = state_before(network, tensors, 0)
+        last = last_week(network, *cut, tensors.context[:, 19], states)
+        assert torch.allclose(last, said[:, 19], atol=1e-4)
+        network.present = None
+        assert not torch.allclose(network(*weeks, tensors.context), said, atol=1e-3)
 
 
 def test_every_file_of_a_real_model_is_sealed(fitted, tmp_path):

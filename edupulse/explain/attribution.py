@@ -74,7 +74,7 @@ def state_before(
     early = network.weeks([x[:, :first] for x in tensors.inputs], [x[:, :first] for x in tensors.missing])
     return tuple(gru(x)[1].squeeze(0) for gru, x in zip(network.follow, early, strict=True))
 
-# %% ../../nbs/70_explain.attribution.ipynb #500a79ce
+# %% ../../nbs/70_explain.attribution.ipynb #029ffe6c
 def last_week(
     network: RiskNetwork,
     inputs: Sequence[torch.Tensor],  # M of (B, L, F), the explained weeks
@@ -95,7 +95,8 @@ def last_week(
     seen = attention.out(seen.transpose(1, 2).flatten(2))[:, 0]  # (B, M * H)
     then = network.norm(then[:, -1] + seen)  # (B, M * H)
     x = torch.cat([then, *(block[:, -1] for block in now), F.gelu(network.background(context))], dim=-1)
-    return network.hazards(F.gelu(network.fuse(x)))
+    present = [x[:, -1] for x in inputs], [x[:, -1] for x in missing]
+    return network.answer(F.gelu(network.fuse(x)), *present, context)
 
 # %% ../../nbs/70_explain.attribution.ipynb #d0e42a2c
 @dataclass(frozen=True, repr=False)

@@ -69,7 +69,7 @@ def check_cuts(
     if horizon_days not in cuts:
         raise ValueError(f"horizon_days={horizon_days} must be one of the cuts {cuts}")
 
-# %% ../../nbs/40_model.config.ipynb #5686631a
+# %% ../../nbs/40_model.config.ipynb #ed7e4dad
 @dataclass(frozen=True)
 class ModelConfig:
     "The shape of the network, and what its score means."
@@ -81,6 +81,7 @@ class ModelConfig:
     heads: int = 4  # of the attention
     dropout: float = 0.2  # inside the network
     input_dropout: float = 0.2  # of single values, before they are read
+    wide: bool = False  # the week's own values reach the hazards straight too, each bent by itself
     block_weeks: int = 40  # sequences are padded to a multiple of it; no score depends on the padding
     levels: RiskLevels = RiskLevels()
 

@@ -68,7 +68,7 @@ def windows_of(
     )
     return Tensors(inputs, missing, contest.tensors.context[cut], contest.tensors.valid[cut]), weeks - start
 
-# %% ../../nbs/55_training.contest.ipynb #1db8f288
+# %% ../../nbs/55_training.contest.ipynb #27dd511f
 def last_week_hazards(
     network: RiskNetwork,
     windows: Tensors,  # N windows
@@ -83,7 +83,9 @@ def last_week_hazards(
         network.background(network.drop_input(windows.context[number, last]))
     )
     x = torch.cat([then, *(block[number, last] for block in now), background], dim=-1)
-    return network.hazards(network.drop(torch.nn.functional.gelu(network.fuse(network.drop(x)))))
+    summary = network.drop(torch.nn.functional.gelu(network.fuse(network.drop(x))))
+    inputs, missing = ([x[number, last] for x in blocks] for blocks in (windows.inputs, windows.missing))
+    return network.answer(summary, inputs, missing, windows.context[number, last])
 
 # %% ../../nbs/55_training.contest.ipynb #f81caca7
 def yearly_batches(

@@ -26,7 +26,7 @@ from .data import Batches, Goals, Scaler, Tensors, make_goals, make_tensors, obs
 from .loop import Trained, repeatable, train_network
 from .split import Split, labels_as_of, split_by_time, split_dates
 
-# %% ../../nbs/54_training.ensemble.ipynb #49a0b3ca
+# %% ../../nbs/54_training.ensemble.ipynb #b496a6b2
 @dataclass(frozen=True)
 class Ensemble:
     "Everything that turns sequences into calibrated log-odds."
@@ -43,7 +43,8 @@ class Ensemble:
             len(now), dim=-1
         )
         parts = zip(self.members, now, then, strict=True)
-        return torch.stack([member.answer(weeks, year, context) for member, weeks, year in parts])
+        summaries = [(member, member.join(weeks, year, context)) for member, weeks, year in parts]
+        return torch.stack([member.answer(x, inputs, missing, context) for member, x in summaries])
 
     @cached_property
     def follow(self) -> nn.GRU:

@@ -46,7 +46,7 @@ def hazard_loss(
     count = goals.weight.sum()
     return (loss * goals.weight).sum() / count.clamp(min=1), count
 
-# %% ../../nbs/52_training.loop.ipynb #196713a4
+# %% ../../nbs/52_training.loop.ipynb #9c293d4e
 FORESIGHT_WEEKS = 4
 
 
@@ -62,7 +62,7 @@ def foretell_loss(
     error = (told[:, :-FORESIGHT_WEEKS].float() - came).square() * known
     return error.sum() / known.sum().clamp(min=1)
 
-# %% ../../nbs/52_training.loop.ipynb #4bf897d5
+# %% ../../nbs/52_training.loop.ipynb #51609008
 class RiskTask(L.LightningModule):
     "What Lightning trains."
 
@@ -77,7 +77,8 @@ class RiskTask(L.LightningModule):
         "The loss of one batch."
         hidden, goals, *whole = batch
         summary = self.network.summary(hidden.inputs, hidden.missing, hidden.context)
-        loss, count = hazard_loss(self.network.hazards(summary), goals)
+        logits = self.network.answer(summary, hidden.inputs, hidden.missing, hidden.context)
+        loss, count = hazard_loss(logits, goals)
         self.log("training_loss", loss, on_step=False, on_epoch=True, batch_size=int(count) or 1)
         weight = self.training_config.foresight
         return loss + weight * foretell_loss(self.foretell(summary), whole[0]) if whole else loss
