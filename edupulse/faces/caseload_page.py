@@ -92,7 +92,7 @@ def missing(
     more = rest if len(late) > 3 else ""
     return notice(element("strong", "Not everything is in. "), "; ".join(said) + "." + more, alert=True)
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #7b77d163
+# %% ../../nbs/92_faces.caseload_page.ipynb #5bfab31b
 def freshness_words(
     row,  # a row of the freshness table, with attributes
     words: Words = WORDS,  # of the caseload
@@ -189,7 +189,7 @@ def reason_list(
         return element("p", NO_REASON)
     return element("ul", [element("li", strong_number(told(reason["description"]))) for reason in reasons])
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #b844bd80
+# %% ../../nbs/92_faces.caseload_page.ipynb #ff9d97af
 TREND_SIGNS = {
     "rising": "↗ more concern",
     "steady": "→ steady",
@@ -240,16 +240,16 @@ def no_data_list(
         [element("p", text, "Someone should look.", class_="note"), element("ul", names, class_="names")]
     )
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #c551a956
+# %% ../../nbs/92_faces.caseload_page.ipynb #ce7b6764
 def track_words(
     rows: pd.DataFrame,  # the band "track" of a school
 ) -> str:
     "What it means not to be on the list."
     beyond = int(rows["risk_category"].isin(["high", "critical"]).sum())
-    words = "Not listed by name. Nothing in their records asks for a conversation this week"
+    words = "Not listed by name: few like them leave. That does not say that all is well with each."
     if not beyond:
-        return words + "."
-    return f"{words}, except for {beyond:,} of them who may need support too: the list is full. Ask for a longer one."
+        return words
+    return f"{words} {beyond:,} of them may need support too, but the list is full: ask for a longer one."
 
 # %% ../../nbs/92_faces.caseload_page.ipynb #881fe862
 def school_section(

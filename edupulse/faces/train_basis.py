@@ -69,7 +69,7 @@ def taken_out(
     note = f"left out of the learning: {students:,} earlier records of {people:,} people who are judged"
     return [("… of people who are judged", len(run.left_out), note)]
 
-# %% ../../nbs/91_faces.train_basis.ipynb #7850e6ee
+# %% ../../nbs/91_faces.train_basis.ipynb #70257fbd
 Step = tuple[str, int, str]  # what, how many, what became of the rest
 
 
@@ -119,7 +119,7 @@ def run_steps(
     "Each step from the records to the figures, with its rows and what was left out."
     return rows_in(run) + rows_out(assessment)
 
-# %% ../../nbs/91_faces.train_basis.ipynb #c3e432a2
+# %% ../../nbs/91_faces.train_basis.ipynb #b3c78ff5
 def how_it_was_split(
     training: TrainingConfig,
     left_out: bool,  # whether people who are judged were taken out of the learning
@@ -134,9 +134,13 @@ def how_it_was_split(
         " probabilities, each with all their weeks; it is judged on weeks that nothing had seen."
     )
     words = later if training.calibrate_on == "later" else people
+    closing = (
+        " Last, with these choices made, each network goes once more over everything before the judged weeks; what its"
+        " probabilities mean is not set again."
+    )
     taken = " Whoever is judged was taken out of the learning, for all models, with all earlier records."
     kept = " People who are judged may be known from earlier years, as they will be in use."
-    return element("p", words + (taken if left_out else kept))
+    return element("p", words + (closing if training.closing_epochs else "") + (taken if left_out else kept))
 
 # %% ../../nbs/91_faces.train_basis.ipynb #81555fb5
 def import_table(
