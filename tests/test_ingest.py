@@ -232,10 +232,8 @@ def test_a_wrong_encoding_costs_its_rows_and_says_so(sqlite_store, tmp_path):
     assert students.reasons == {"first_name:wrong_encoding": 2} and result.exit_code == 0
     assert students.first_lines == {"first_name:wrong_encoding": 10}
     assert students.rows_read == students.accepted + students.quarantined == 12
-    rejects = (
-        "select row_number, column_name, reason from import_rejects where file = 'students.csv' order by 1"
-    )
-    assert ask(sqlite_store, rejects) == [(n, "first_name", "wrong_encoding") for n in (10, 11)]
+    rejects = "select row_number, column_name, reason, value from import_rejects where file = 'students.csv' order by 1"
+    assert ask(sqlite_store, rejects) == [(n, "first_name", "wrong_encoding", None) for n in (10, 11)]
     (why,) = (line for line in result.lines() if "unknown students" in line)
     unknown = sum(file.reasons.get("district_id:unknown_student", 0) for file in result.files)
     assert (
