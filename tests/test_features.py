@@ -18,7 +18,7 @@ from edupulse.resources import resource
 COLUMNS = [*CATALOG, *CONTEXT, "has_attendance", "has_grades", "has_discipline"]
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_sql_equals_the_oracle(seed):
     tables = make_district(seed, students=10)
     fast = frame_features(connect_frames(tables)).sort_values(["student_id", "week"], ignore_index=True)
@@ -26,7 +26,7 @@ def test_sql_equals_the_oracle(seed):
     assert fast[["student_id", "week"]].astype(str).equals(slow[["student_id", "week"]].astype(str))
     for column in COLUMNS:
         left, right = fast[column].astype(float), slow[column].astype(float)
-        np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-5, err_msg=column)
+        np.testing.assert_allclose(left, right, rtol=1e-5, atol=3e-6, err_msg=column)
 
 
 @pytest.mark.parametrize("feature_set", list(FEATURE_SETS))
