@@ -32,3 +32,9 @@ create or replace macro since_start(sum_so_far, value) as
 -- The greatest so far in this timeline, of whole numbers from 0 to 2³²: timelines come in the order of their numbers.
 create or replace macro greatest_so_far(timeline, value) as
     max(timeline::bigint * 4294967296 + value) over (rows unbounded preceding) & 4294967295;
+
+-- Whether a record that was entered late, or corrected since, was known otherwise at a week's end than it is finally.
+create or replace macro known_otherwise(week_end, first_week_end, recorded_at, superseded_at) as
+    week_end >= first_week_end
+    and week_end <= coalesce(superseded_at, recorded_at)
+    and (superseded_at is null or recorded_at < week_end);

@@ -21,7 +21,4 @@ select distinct student_weeks.row_key, unsettled.course_no
 from unsettled
 join student_weeks
     on student_weeks.base_no = unsettled.base_no
-    and student_weeks.as_of >= unsettled.first_as_of
-    and student_weeks.as_of <= coalesce(unsettled.superseded_at, unsettled.recorded_at)
-where unsettled.superseded_at is null
-   or unsettled.recorded_at < student_weeks.as_of
+    and known_otherwise(student_weeks.as_of, first_as_of, recorded_at, superseded_at)

@@ -1,6 +1,7 @@
--- Grade points of each course in each row: from the final timeline, but for the dirty courses of a dirty row. A mean is a quotient of whole numbers under 4096, so a course at
--- exactly 60 is at 60; ten points down are given a billionth of slack. Six small counts travel in one number, seven
--- bits each (a student has fewer than 30 courses), because one sum takes a third of the time of six.
+-- Grade points of each course in each row: from the final timeline, but for the dirty courses of a dirty row. A mean is
+-- a quotient of whole numbers under 4096, so a course at exactly 60 is at 60; ten points down are given a billionth of
+-- slack. Six small counts travel in one number, seven bits each (a student has fewer than 30 courses), because one sum
+-- takes a third of the time of six.
 with taken_apart as (
     select
         course_weeks.row_key,
