@@ -1,8 +1,11 @@
 "The doctor finds what is wrong where least works, and changes nothing."
 
 import json
+import os
+import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -61,6 +64,29 @@ def test_a_snapshot_older_than_the_store_is_said(home):
     with engine.begin() as connection:
         connection.exec_driver_sql("insert into schools (school_id, name) values ('S1', 'First')")
     assert ask("snapshot", home).state == "warn"
+
+
+def test_what_is_made_is_for_its_owner_alone_and_a_wider_home_is_said(tmp_path):
+    command = [
+        sys.executable,
+        "-c",
+        "import os; os.umask(0o022); from edupulse.faces.cli import main; main()",
+    ]
+    with tempfile.TemporaryDirectory() as open_place:  # `tmp_path` is below a folder that is private already
+        Path(open_place).chmod(0o755)
+        home = Settings(home=Path(open_place) / "data" / "home", database_url="")
+        environment = {**os.environ, "EDUPULSE_HOME": str(home.home), "EDUPULSE_DATABASE_URL": ""}
+        subprocess.run([*command, "init"], env=environment, cwd=tmp_path, check=True, capture_output=True)
+        rights = {
+            f"{each.stat().st_mode & 0o777:o}" for each in (home.home.parent, home.home, home.folder("logs"))
+        }
+        assert rights == {"700"} and ask("home", home).state == "ok"
+        for folder in (home.home.parent, home.home):
+            folder.chmod(0o755)
+        said = ask("home", home)
+        assert said.state == "warn" and said.mend == f"chmod 700 {home.home}"
+        subprocess.run(shlex.split(said.mend), check=True)
+        assert ask("home", home).state == "ok"
 
 
 def test_a_package_too_old_is_named_with_what_is_wanted():

@@ -32,16 +32,17 @@ app = typer.Typer(
 # %% ../../nbs/97_faces.cli.ipynb #2f293187
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
-# %% ../../nbs/97_faces.cli.ipynb #9f83331f
+# %% ../../nbs/97_faces.cli.ipynb #ad7f3d46
 @app.command()
 def init() -> None:
     "Create or migrate the store named in settings.ini."
     settings = begin()
+    from edupulse.settings import private_folder
     from edupulse.store.engine import connect
     from edupulse.store.migrate import migrate
 
     with results_alone():
-        settings.home.mkdir(parents=True, exist_ok=True)
+        private_folder(settings.home)
         revision = migrate(connect(settings.url))
     say(f"The store is ready (schema {revision}).")
 

@@ -6,7 +6,7 @@
 __all__ = ['MADE', 'Demo', 'Clock', 'recipe', 'clear_old', 'make_records', 'Dates', 'pick_dates', 'fill_store', 'last_import',
            'make_features', 'key_figures', 'say_metrics', 'run_reports', 'run_demo', 'say_pages']
 
-# %% ../../nbs/96_faces.demo.ipynb #eef2b435
+# %% ../../nbs/96_faces.demo.ipynb #5bb9cbf1
 import hashlib
 import json
 import shutil
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 from ..logs import configure_logs
-from ..settings import Settings, load_settings
+from ..settings import Settings, load_settings, private_folder
 
 # %% ../../nbs/96_faces.demo.ipynb #f1985f60
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def clear_old(
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     return False
 
-# %% ../../nbs/96_faces.demo.ipynb #99422f2b
+# %% ../../nbs/96_faces.demo.ipynb #dae83922
 def make_records(
     demo: Demo,  # what is wanted
 ) -> bool:  # whether they were made now
@@ -106,7 +106,7 @@ def make_records(
 
     if clear_old(demo):
         return False
-    demo.home.mkdir(parents=True, exist_ok=True)
+    private_folder(demo.home)
     (demo.home / "demo.json").write_text(json.dumps(recipe(demo), indent=1), encoding="utf-8")
     synthesise(demo.records, students=demo.students, years=demo.years, seed=demo.seed)
     return True

@@ -7,7 +7,7 @@ __all__ = ['KERNEL', 'Run', 'new_id', 'this_kernel', 'environment', 'execute', '
            'write_html', 'complete', 'copy_out', 'set_aside_killed', 'begin_folder', 'run_report', 'write_record',
            'runs']
 
-# %% ../../nbs/93_faces.reports.ipynb #863900c9
+# %% ../../nbs/93_faces.reports.ipynb #241b9377
 import json
 import os
 import re
@@ -24,7 +24,7 @@ import pandas as pd
 
 from .checks import check_values
 from .parameters import escape_braces, find_report, literals, parameters_of, resolve
-from ..settings import Settings, load_settings
+from ..settings import Settings, load_settings, private_folder
 
 # %% ../../nbs/93_faces.reports.ipynb #acf4a6a7
 @dataclass(frozen=True)
@@ -192,16 +192,17 @@ def _sync(path: Path) -> None:
     finally:
         os.close(handle)
 
-# %% ../../nbs/93_faces.reports.ipynb #60f981ad
+# %% ../../nbs/93_faces.reports.ipynb #664a0f22
 def copy_out(
     run: Run,  # a finished run
     out: Path,  # a folder, made when it is missing
 ) -> Run:  # the same run, found in `out`
     "Copy a run's notebook and page into a folder, replacing those of an earlier run of the report."
-    out.mkdir(parents=True, exist_ok=True)
+    private_folder(out)
     for file in (run.notebook, run.html):
         beside = out / f".{file.name}.{run.id}.partial"
         shutil.copyfile(file, beside)
+        beside.chmod(0o600)
         _sync(beside)
         beside.replace(out / file.name)
     return Run(run.report, run.id, out, run.parameters, run.seconds)

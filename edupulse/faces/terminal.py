@@ -56,15 +56,16 @@ def begin() -> "Settings":
     configure_logs(settings.log_level, settings.folder("logs") / "edupulse.log")
     return settings
 
-# %% ../../nbs/96_faces.terminal.ipynb #a51a743d
+# %% ../../nbs/96_faces.terminal.ipynb #f4867f43
 def open_store(
     settings: "Settings",  # names the store
 ) -> "Engine":  # a store of this version
     "The store; an empty one gets its tables, one of another version is refused."
+    from edupulse.settings import private_folder
     from edupulse.store.engine import connect
     from edupulse.store.migrate import migrate, store_state
 
-    settings.home.mkdir(parents=True, exist_ok=True)
+    private_folder(settings.home)
     engine = connect(settings.url)
     state = store_state(engine).state
     if state == "empty":
@@ -85,15 +86,16 @@ def meant_for_people(
     on_purpose = ours and type(error) in (ValueError, LookupError, RuntimeError, FileNotFoundError)
     return " ".join(str(error).split()) or None if on_purpose else None
 
-# %% ../../nbs/96_faces.terminal.ipynb #c665b14f
+# %% ../../nbs/96_faces.terminal.ipynb #5f6c18ad
 def keep_traceback(
     error: Exception,  # a surprise
     folder: Path,  # where it is kept
 ) -> Path:  # the file
     "Write where an error came from; of what it said, only what holds no value."
     from edupulse.faces.reports import new_id, strike_out
+    from edupulse.settings import private_folder
 
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     file = folder / f"error-{new_id()}.txt"
     frames = "".join(traceback.format_tb(error.__traceback__))
     file.write_text(f"{frames}{type(error).__name__}: {strike_out(str(error))}\n", encoding="utf-8")

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['store_name', 'explain_unreachable', 'prepare_sqlite', 'connect', 'session', 'open_bulk']
 
-# %% ../../nbs/11_store.engine.ipynb #508ff9d6
+# %% ../../nbs/11_store.engine.ipynb #6be14303
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 
-from ..settings import load_settings
+from ..settings import load_settings, private_folder
 from .bulk import SqliteBulk
 
 # %% ../../nbs/11_store.engine.ipynb #1d52825b
@@ -60,7 +60,7 @@ def prepare_sqlite(
     def on_begin(connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
-# %% ../../nbs/11_store.engine.ipynb #3947538d
+# %% ../../nbs/11_store.engine.ipynb #fd5addec
 def connect(
     url: str | None = None,  # an SQLAlchemy URL; the settings' store when absent
 ) -> sa.Engine:  # pooled; close with `.dispose()`
@@ -68,7 +68,7 @@ def connect(
     place = make_url(url or load_settings().url)
     if place.get_backend_name() == "sqlite":
         if place.database:
-            Path(place.database).parent.mkdir(parents=True, exist_ok=True)
+            private_folder(Path(place.database).parent)
         engine = sa.create_engine(place)
         prepare_sqlite(engine)
     else:
@@ -93,7 +93,7 @@ def session(
     with engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection
 
-# %% ../../nbs/11_store.engine.ipynb #0393785b
+# %% ../../nbs/11_store.engine.ipynb #69191948
 def open_bulk(
     engine: sa.Engine,  # from `connect`
 ) -> SqliteBulk | adbc_driver_postgresql.dbapi.Connection:  # use it, and its `.cursor()`, in `with`

@@ -6,7 +6,7 @@
 __all__ = ['EXPERIMENT', 'MODEL_NAME', 'tracking_client', 'RunRecord', 'flat_numbers', 'learning_figures', 'log_run', 'register',
            'note_model', 'record_model', 'find_model', 'load_model']
 
-# %% ../../nbs/55_training.tracking.ipynb #b68492a0
+# %% ../../nbs/55_training.tracking.ipynb #fece5f57
 import logging
 import math
 import os
@@ -18,13 +18,13 @@ import sqlalchemy as sa
 from filelock import FileLock
 
 from ..model.checkpoint import SEAL, read_folder, seal_of
-from ..settings import Settings
+from ..settings import Settings, private_folder
 from ..store.engine import session
 from ..store.lookups import model_on_record
 from ..store.tables import model_metadata, natural_id
 from .estimator import RiskModel, check_fitted
 
-# %% ../../nbs/55_training.tracking.ipynb #fb8cc36c
+# %% ../../nbs/55_training.tracking.ipynb #9e3c4b70
 EXPERIMENT, MODEL_NAME = "edupulse", "edupulse-risk"
 
 
@@ -38,7 +38,7 @@ def tracking_client(
 
     for name in ("mlflow", "alembic"):  # after the import, which sets them to talk
         logging.getLogger(name).setLevel(logging.WARNING)
-    settings.home.mkdir(parents=True, exist_ok=True)
+    private_folder(settings.home)
     place = f"sqlite:///{(settings.home / 'mlflow.db').resolve()}"
     with FileLock(settings.home / "mlflow.lock"):
         client = MlflowClient(tracking_uri=place, registry_uri=place)
