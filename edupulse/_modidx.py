@@ -823,6 +823,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'edupulse.ingest.load.follow': ('ingest.load.html#follow', 'edupulse/ingest/load.py'),
                                       'edupulse.ingest.load.import_row': ('ingest.load.html#import_row', 'edupulse/ingest/load.py'),
                                       'edupulse.ingest.load.ingest_folder': ('ingest.load.html#ingest_folder', 'edupulse/ingest/load.py'),
+                                      'edupulse.ingest.load.log_import': ('ingest.load.html#log_import', 'edupulse/ingest/load.py'),
                                       'edupulse.ingest.load.record': ('ingest.load.html#record', 'edupulse/ingest/load.py')},
             'edupulse.ingest.oulad': { 'edupulse.ingest.oulad.accounts': ('ingest.oulad.html#accounts', 'edupulse/ingest/oulad.py'),
                                        'edupulse.ingest.oulad.derive': ('ingest.oulad.html#derive', 'edupulse/ingest/oulad.py'),

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KNOWN_FROM', 'count_by', 'file_result', 'Step', 'do_step', 'follow', 'do_steps', 'import_row', 'record', 'Job',
-           'do_job', 'file_step', 'ingest_folder']
+           'do_job', 'log_import', 'file_step', 'ingest_folder']
 
 # %% ../../nbs/22_ingest.load.ipynb #706e3632
 import hashlib
@@ -97,7 +97,7 @@ def do_step(
         write_changes(connection, writer, step.contract, actions, empty)
     return file_result(connection, step.name, reading, actions)
 
-# %% ../../nbs/22_ingest.load.ipynb #b2f72bec
+# %% ../../nbs/22_ingest.load.ipynb #f4e52e8e
 KNOWN_FROM = {
     "students": "unknown_student",
     "schools": "unknown_school",
@@ -194,7 +194,7 @@ class Job:
     dry_run: bool = False
     notes: tuple[str, ...] = ()
 
-# %% ../../nbs/22_ingest.load.ipynb #61beec36
+# %% ../../nbs/22_ingest.load.ipynb #0ab4ef0b
 def do_job(
     connection: duckdb.DuckDBPyConnection,
     engine: sa.Engine,
@@ -215,11 +215,17 @@ def do_job(
             if result.failed:
                 writer.start_over()
             record(connection, writer, result, started_at)
-    totals = {name: result.total(name) for name in ("rows_read", "accepted", "quarantined")}
-    logger("ingest").debug(
-        "import", source=job.source, failed=result.failed, changed=result.changed, **totals
-    )
+    log_import(result)
     return result
+
+# %% ../../nbs/22_ingest.load.ipynb #8624febb
+def log_import(
+    result: ImportResult,
+) -> None:
+    "Write an import's counts to the log."
+    event, changed = ("dry run", 0) if result.dry_run else ("import", result.changed)
+    totals = {name: result.total(name) for name in ("rows_read", "accepted", "quarantined")}
+    logger("ingest").debug(event, source=result.source, failed=result.failed, changed=changed, **totals)
 
 # %% ../../nbs/22_ingest.load.ipynb #fbf60548
 def file_step(
