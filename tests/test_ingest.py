@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -198,6 +199,17 @@ WRONG = {
     "impossible grade": (
         "grades", "district_id,course_id,grade_value,submission_date\nD-001,ALG,101,2023-09-08\n", "impossible_grade",
     ),
+    "another century": ("attendance", "district_id,date,status\nD-001,1900-01-01,absent\n", "date: outside_calendar"),
+    "after the calendar": ("attendance", "district_id,date,status\nD-001,2024-09-06,absent\n", "date: outside_calendar"),
+    "a ninety-ninth period": (
+        "attendance", "district_id,date,period,status\nD-009,2023-09-06,99,absent\n", "period: impossible_period",
+    ),
+    "a grade of another century": (
+        "grades", "district_id,course_id,grade_value,submission_date\nD-001,ALG,80,1900-01-01\n", "outside_calendar",
+    ),
+    "an incident of another century": (
+        "discipline", "district_id,incident_date,severity_level\nD-001,1900-01-01,2\n", "outside_calendar",
+    ),
     "unknown student": ("attendance", "district_id,date,status\nSECRET,2023-09-06,absent\n", "unknown_student"),
     "unknown code": ("attendance", "district_id,date,status\nD-001,2023-09-06,SECRET\n", "unknown_code"),
     "conflict": (
@@ -223,25 +235,62 @@ def test_each_fault_has_its_line_and_does_not_stop_the_rest(what, sqlite_store, 
     assert result.exit_code == 0 and "SECRET" not in result.summary() + result.json()
 
 
-def test_a_wrong_encoding_costs_its_rows_and_says_so(sqlite_store, tmp_path):
+def test_a_required_file_in_another_encoding_stops_the_import_and_names_it(sqlite_store, tmp_path):
     folder = copy_of(tmp_path / "x")
     students = (SAMPLE / "students.csv").read_text(encoding="utf-8")
-    (folder / "students.csv").write_bytes(students.encode("cp1252"))
+    (folder / "students.csv").write_bytes(students.encode("latin-1"))
+    result = ingest_folder(folder, sqlite_store)
+    assert result.exit_code == 1 and not any(counts(sqlite_store).values())
+    assert "students.csv is not UTF-8 but most likely cp1252" in result.lines()[-1]
+    mended = ingest_folder(folder, sqlite_store, Mapping(encoding="cp1252"))
+    assert not mended.failed and not mended.total("quarantined")
+
+
+def test_a_single_damaged_row_costs_itself_and_nobody_else_is_blamed(sqlite_store, tmp_path):
+    folder = copy_of(tmp_path / "x")
+    lines = (SAMPLE / "students.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    accents = [n for n, line in enumerate(lines) if not line.isascii()]
+    damaged = [line.encode("cp1252" if n == accents[0] else "utf-8") for n, line in enumerate(lines)]
+    (folder / "students.csv").write_bytes(b"".join(damaged))
     result = ingest_folder(folder, sqlite_store)
     (students,) = (file for file in result.files if file.file == "students.csv")
-    assert students.reasons == {"first_name:wrong_encoding": 2} and result.exit_code == 0
-    assert students.first_lines == {"first_name:wrong_encoding": 10}
+    assert students.reasons == {"first_name:wrong_encoding": 1} and result.exit_code == 0
+    assert students.first_lines == {"first_name:wrong_encoding": accents[0] + 1}
     assert students.rows_read == students.accepted + students.quarantined == 12
-    rejects = "select row_number, column_name, reason, value from import_rejects where file = 'students.csv' order by 1"
-    assert ask(sqlite_store, rejects) == [(n, "first_name", "wrong_encoding", None) for n in (10, 11)]
-    (why,) = (line for line in result.lines() if "unknown students" in line)
-    unknown = sum(file.reasons.get("district_id:unknown_student", 0) for file in result.files)
-    assert (
-        unknown
-        and f"2 rows were set aside, and the {unknown} rows" in why
-        and "mend students.csv first" in why
-    )
-    assert not ingest_folder(folder, sqlite_store, Mapping(encoding="cp1252")).total("quarantined")
+    rejects = "select row_number, column_name, reason, value from import_rejects where file = 'students.csv'"
+    assert ask(sqlite_store, rejects) == [(accents[0] + 1, "first_name", "wrong_encoding", None)]
+    (why,) = (line for line in result.lines() if "students.csv: 1 row could not be read" in line)
+    assert "enrollments.csv" in why and "may hold" in why and not re.search(r"\b1 rows", result.summary())
+
+
+def test_rows_of_a_student_who_was_set_aside_are_told_from_those_of_nobody(sqlite_store, tmp_path):
+    students = (SAMPLE / "students.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    text = "".join(students).replace(students[1], re.sub(r"\b9\b", "99", students[1], count=1))
+    grades = (SAMPLE / "grades.csv").read_text(encoding="utf-8").replace("D-002,", "D-777,")
+    result = ingest_folder(copy_of(tmp_path / "x", students=text, grades=grades), sqlite_store)
+    unknown = {file.file: file.reasons.get("district_id:unknown_student", 0) for file in result.files}
+    theirs = "select count(*) from import_rejects where reason = 'unknown_student' and value = 'D-001'"
+    ((named,),) = ask(sqlite_store, theirs)
+    assert 0 < named < sum(unknown.values())
+    (why,) = (line for line in result.lines() if "mend students.csv first" in line)
+    assert f"of {sum(unknown.values())} rows of unknown students" in why and f"{named} name a student" in why
+
+
+def test_what_the_store_knows_of_days_and_periods_counts_too(store, tmp_path):
+    assert not ingest_folder(SAMPLE, store).total("quarantined")
+    header = {
+        name: (SAMPLE / f"{name}.csv").read_text(encoding="utf-8").splitlines()[0] for name in CONTRACTS
+    }
+    rows = ["2023-09-12,1", "2023-09-12,4", "2023-09-12,5", "2023-10-02,1", "1900-01-01,99"]
+    text = "\n".join(["district_id,date,period,status", *(f"D-009,{row},tardy" for row in rows)])
+    nothing_new = {
+        "calendar": header["calendar"],
+        "enrollments": header["enrollments"],
+        "schools": header["schools"],
+    }
+    folder = copy_of(tmp_path / "x", attendance=text, **nothing_new)
+    (told,) = (file for file in ingest_folder(folder, store).files if file.file == "attendance.csv")
+    assert told.reasons == {"date:outside_calendar": 2, "period:impossible_period": 1} and told.accepted == 2
 
 
 @pytest.mark.parametrize(
@@ -453,7 +502,10 @@ def big_district(folder: Path, students: int = 300, days: int = 60) -> Path:
         "district_id,school_id,school_year,entry_date\n" + "\n".join(stays) + "\n"
     )
     first = date(2023, 9, 4).toordinal()
-    rows = [f"{name},{date.fromordinal(first + day)},absent" for name in ids for day in range(days)]
+    dates = [date.fromordinal(first + day) for day in range(days)]
+    calendar = [f"north,{day},2023,instructional" for day in dates]
+    (folder / "calendar.csv").write_text("school_id,date,school_year,day_type\n" + "\n".join(calendar) + "\n")
+    rows = [f"{name},{day},absent" for name in ids for day in dates]
     (folder / "attendance.csv").write_text("district_id,date,status\n" + "\n".join(rows) + "\n")
     for name in ("grades", "discipline"):
         (folder / f"{name}.csv").unlink()
@@ -466,7 +518,7 @@ def test_a_killed_import_leaves_nothing_or_all(store, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     command = [sys.executable, "-c", textwrap.dedent(VICTIM), str(folder), url]
     whole = sum(
-        {"schools": 2, "calendar": 52, "students": 300, "stays": 300, "attendance": 300 * 60}.values()
+        {"schools": 2, "calendar": 60, "students": 300, "stays": 300, "attendance": 300 * 60}.values()
     )
     outcomes, duration = [], measure(folder, store)
     for share in (0.4, 0.6, 0.75, 0.9, 1.0, None):  # of an import's own duration; None: not killed

@@ -130,7 +130,7 @@ def parse_day(
     except ValueError:
         raise ValueError(f"--as-of wants a date as YYYY-MM-DD; got {text!r}") from None
 
-# %% ../../nbs/97_faces.cli.ipynb #6073277e
+# %% ../../nbs/97_faces.cli.ipynb #158f1dbd
 @app.command()
 def features(
     as_of: Annotated[
@@ -143,6 +143,7 @@ def features(
     from edupulse.features.catalog import find_feature_set
     from edupulse.features.days import data_days, outside, rows_until
     from edupulse.features.weekly import build_features
+    from edupulse.ingest.outcome import counted
     from edupulse.store.snapshot import refresh
 
     day = parse_day(as_of)
@@ -155,7 +156,7 @@ def features(
     say(f"{store!r}")
     if day and store.manifest.as_of != str(day):
         rows, those = rows_until(store.files, day)
-        say(f"Up to {day} that is {rows:,} rows of {those:,} students.")
+        say(f"Up to {day} that is {counted(rows)} of {counted(those, 'student')}.")
     if told:
         say(told)
 

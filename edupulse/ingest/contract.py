@@ -46,7 +46,7 @@ CONTRACTS = {
     for name, entry in read_data("ingest/contracts").items()
 }
 
-# %% ../../nbs/20_ingest.contract.ipynb #8dae2a2e
+# %% ../../nbs/20_ingest.contract.ipynb #f75b310c
 REASONS = {
     "missing_value": "a value that must be there is blank",
     "invalid_date": "not a date as YYYY-MM-DD; list the district's own under date_formats in the mapping file",
@@ -58,6 +58,8 @@ REASONS = {
     "impossible_grade": "outside 0 to 100",
     "impossible_grade_level": "outside 0 (kindergarten) to 12",
     "impossible_severity": "outside 1 (minor) to 5 (critical)",
+    "impossible_period": "beyond the periods_per_day of the schools the student was at",
+    "outside_calendar": "before the first or after the last day of calendar.csv and the store's calendar",
     "unknown_code": "a word that neither EduPulse nor the mapping file knows; list it under codes",
     "unknown_student": "no such student in students.csv or the store",
     "unknown_school": "no such school in schools.csv or the store",

@@ -194,7 +194,7 @@ class Job:
     dry_run: bool = False
     notes: tuple[str, ...] = ()
 
-# %% ../../nbs/22_ingest.load.ipynb #0ab4ef0b
+# %% ../../nbs/22_ingest.load.ipynb #bd93aa74
 def do_job(
     connection: duckdb.DuckDBPyConnection,
     engine: sa.Engine,
@@ -204,12 +204,13 @@ def do_job(
     started_at, began = datetime.now(UTC), time.perf_counter()
     with nullcontext() if job.dry_run else open_writer(engine) as writer:
         files, error = do_steps(connection, engine, writer, job.steps)
+        ((theirs,),) = connection.execute(read_sql("ingest/orphans")).fetchall()
         (students,) = (step.name for step in job.steps if step.contract.name == "students")
         import_id = "" if job.dry_run else str(uuid.uuid4())
         seconds = round(time.perf_counter() - began, 2)
         result = ImportResult(
             job.source, job.folder, tuple(files), job.dry_run, error,
-            (*job.notes, *lost_students(files, students)), seconds, import_id,
+            (*job.notes, *lost_students(files, students, theirs)), seconds, import_id,
         )  # fmt: skip
         if writer:
             if result.failed:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PUBLISHED', 'DERIVED', 'read_published', 'refuse_unreadable', 'derive', 'accounts', 'read_canonical', 'ingest_oulad']
 
-# %% ../../nbs/23_ingest.oulad.ipynb #32da8b4b
+# %% ../../nbs/23_ingest.oulad.ipynb #d0bde60b
 import hashlib
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from .contract import CONTRACTS, Contract, Mapping
 from .files import match_header, read_header, survey
 from .load import Job, Step, do_job
-from .outcome import ImportResult
+from .outcome import ImportResult, counted
 from .read import Reading, judge_told, load_text, no_rows, workbench
 from ..resources import read_sql
 
@@ -72,7 +72,7 @@ def read_published(
         raise ValueError(f"{path.name}: record {broken[0][0]} is broken; fetch the file again")
     return survey(path).sha256
 
-# %% ../../nbs/23_ingest.oulad.ipynb #86fd7f98
+# %% ../../nbs/23_ingest.oulad.ipynb #9eb87172
 def refuse_unreadable(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -80,7 +80,7 @@ def refuse_unreadable(
     faults = connection.execute(read_sql("ingest/oulad/faults")).fetchall()
     if faults:
         what, rows = faults[0]
-        raise ValueError(f"{what} ({rows:,} rows)")
+        raise ValueError(f"{what} ({counted(rows)})")
 
 # %% ../../nbs/23_ingest.oulad.ipynb #d8493db0
 DERIVED = ("presentations", "registered", "due", "work")

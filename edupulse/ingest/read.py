@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['workbench', 'load_text', 'no_rows', 'shape', 'judge', 'note_rejects', 'note_broken', 'Source', 'find_sources',
-           'open_source', 'Reading', 'read_source', 'judge_told', 'has_faults']
+           'open_source', 'Reading', 'refuse_encoding', 'read_source', 'judge_told', 'has_faults']
 
-# %% ../../nbs/21_ingest.read.ipynb #c68d43cc
+# %% ../../nbs/21_ingest.read.ipynb #44326340
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +18,18 @@ import duckdb
 import pyarrow as pa
 
 from .contract import CONTRACTS, Contract, FileMapping, Mapping
-from .files import Survey, as_utf8, line_numbers, match_header, read_header, survey
+from edupulse.ingest.files import (
+    Survey,
+    as_utf8,
+    likely_encoding,
+    line_numbers,
+    match_header,
+    read_header,
+    survey,
+)
 from ..resources import read_sql
 
-# %% ../../nbs/21_ingest.read.ipynb #b8231a27
+# %% ../../nbs/21_ingest.read.ipynb #b6f04f87
 @contextmanager
 def workbench(
     mapping: Mapping,  # the district's words
@@ -40,8 +48,8 @@ def workbench(
                 ("folder", folder),
             ):
                 connection.execute(f"set variable {name} = ?", [value])
-            connection.execute(read_sql("ingest/macros"))
             connection.execute(read_sql("ingest/tables"))
+            connection.execute(read_sql("ingest/macros"))
             connection.executemany("insert into codes values (?, ?, ?)", list(mapping.code_rows()))
             yield connection
         finally:
@@ -94,7 +102,7 @@ def judge(
     )
     connection.execute(f"create or replace temp table repeats as {read_sql('ingest/repeats')}")
 
-# %% ../../nbs/21_ingest.read.ipynb #7c2f38b8
+# %% ../../nbs/21_ingest.read.ipynb #e95ad53d
 def note_rejects(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
@@ -114,6 +122,8 @@ def note_rejects(
         [name],
     )
     connection.unregister("places")
+    if contract.name == "students":
+        connection.execute(read_sql("ingest/known/set_aside_students"))
 
 # %% ../../nbs/21_ingest.read.ipynb #d56bd21f
 def note_broken(
@@ -187,7 +197,19 @@ class Reading:
     sha256: str
     notes: tuple[str, ...]
 
-# %% ../../nbs/21_ingest.read.ipynb #f196056d
+# %% ../../nbs/21_ingest.read.ipynb #62bca2f4
+def refuse_encoding(
+    path: Path,  # a file that should be UTF-8 and is not throughout
+) -> None:
+    "ValueError if the whole file is in another encoding; a single damaged row is quarantined as any other."
+    likely = likely_encoding(path)
+    if likely:
+        raise ValueError(
+            f"is not UTF-8 but most likely {likely}; export it as CSV in UTF-8, or write `encoding: {likely}` in a "
+            "mapping file (--mapping)"
+        )
+
+# %% ../../nbs/21_ingest.read.ipynb #28d92564
 def read_source(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
@@ -203,10 +225,12 @@ def read_source(
         ) from None
     judge(connection, source.contract)
     ((rows,),) = connection.execute("select count(*) from raw").fetchall()
-    broken = {record for (record, *_) in connection.execute(read_sql("ingest/broken")).fetchall()}
+    broken = {n: reason for n, _, reason, _ in connection.execute(read_sql("ingest/broken")).fetchall()}
+    if source.contract.needed and "wrong_encoding" in broken.values():
+        refuse_encoding(path)
     lines = None
     if broken or has_faults(connection):
-        lines = line_numbers(path, seen, rows, broken, source.delimiter)
+        lines = line_numbers(path, seen, rows, set(broken), source.delimiter)
     note_rejects(connection, source.contract, source.name, lines)
     rows += note_broken(connection, source.name, lines)
     if path != source.path:

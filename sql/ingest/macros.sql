@@ -37,6 +37,12 @@ create or replace temp macro unread(name, text, value, reason) as
 create or replace temp macro outside(name, value, low, high, reason) as
     case when value < low or value > high then name || ':' || reason end;
 
+-- Within the calendar's days, or as many days before and after as a record may lie outside the school year.
+create or replace temp macro off_calendar(name, day, slack) as case
+    when day < (select min(first_day) from known_calendar) - slack or day > (select max(last_day) from known_calendar) + slack
+        then name || ':outside_calendar'
+end;
+
 create or replace temp macro too_long(name, text, most) as
     case
         when length(text) > most then name || ':too_long'

@@ -1,10 +1,19 @@
 -- A student's day or period. The key packs student, day and period into one number: four million of them must be
 -- compared, and a number compares ten times faster than text.
-with typed as (
+with hours as (
+    select known_enrollments.student_id, max(known_schools.periods_per_day) as periods_per_day
+    from known_enrollments
+    join known_schools on known_schools.id = known_enrollments.school_id
+    group by all
+    having count(*) = count(known_schools.periods_per_day)
+),
+
+typed as (
     select
         raw.n,
         known_students.id as student_id,
         known_students.student_no,
+        hours.periods_per_day,
         as_date(raw.date) as date,
         as_integer(raw.period) as period,
         codes.value as status,
@@ -17,6 +26,7 @@ with typed as (
         raw.superseded_at as superseded_text
     from raw
     left join known_students on known_students.district_id = raw.district_id
+    left join hours on hours.student_id = known_students.id
     left join codes on codes.field = 'status' and codes.code = lower(raw.status)
 ),
 
@@ -38,8 +48,10 @@ select
         unread('district_id', district_text, student_id, 'unknown_student'),
         missing('date', date_text),
         unread('date', date_text, date, 'invalid_date'),
+        off_calendar('date', date, 0),
         unread('period', period_text, period, 'invalid_number'),
         outside('period', period, 0, 99, 'impossible_number'),
+        outside('period', period, 0, periods_per_day, 'impossible_period'),
         missing('status', status_text),
         unread('status', status_text, status, 'unknown_code'),
         bad_versions(recorded_text, recorded_at, superseded_text, superseded_at)

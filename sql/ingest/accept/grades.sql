@@ -49,6 +49,7 @@ select
         too_long('grade_letter', grade_letter, 2),
         missing('submission_date', submission_date),
         unread('submission_date', submission_date, submitted, 'invalid_date'),
+        off_calendar('submission_date', submitted, 366),
         unread('due_date', due_date, due, 'invalid_date'),
         unread('weight', weight, weight_value, 'invalid_number'),
         outside('weight', weight_value, 0, 1000000, 'impossible_number'),
