@@ -1,15 +1,11 @@
 -- The year's assignments known at the cutoff. Marks are whole hundredths of a point, so that sums are exact.
--- kind: test, homework or other, from the assignment's type.
 select
     student_no,
     course_id,
     submission_date as date,
     round(grade_value::double * 100)::integer as mark,
-    case
-        when lower(assignment_type) in ('test', 'quiz', 'exam', 'midterm', 'final', 'cma') then 'test'
-        when lower(assignment_type) in ('homework', 'assignment', 'classwork', 'tma') then 'homework'
-        else 'other'
-    end as kind,
+    coalesce(lower(assignment_type) in ('test', 'quiz', 'exam', 'midterm', 'final', 'cma'), false) as is_test,
+    coalesce(lower(assignment_type) in ('homework', 'assignment', 'classwork', 'tma'), false) as is_homework,
     coalesce(recorded_at, submission_date)::timestamp as recorded_at,
     case when superseded_at::timestamp < getvariable('cutoff') then superseded_at::timestamp end as superseded_at
 from grades

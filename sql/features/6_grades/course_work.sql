@@ -5,8 +5,10 @@ select
     courses.course_no,
     greatest(week_of_date.week, timelines.fold_week)::utinyint as week,
     known_grades.mark,
-    known_grades.kind,
+    known_grades.is_test,
+    known_grades.is_homework,
     known_grades.date,
+    timelines.last_week::utinyint as last_week,
     timelines.dirty_row is null or dirty_courses.row_key is not null as moves_course
 from known_grades
 join timelines using (student_no)
