@@ -26,12 +26,16 @@ create or replace macro least_4(value) as least(
 -- The sum over all rows so far, of this timeline and those before it; and what of it is this timeline's.
 create or replace macro so_far(value) as sum(value::double) over (rows unbounded preceding);
 
-create or replace macro since_start(sum_so_far, value) as
-    sum_so_far - max(if(place = 0, sum_so_far - value, 0)) over (rows unbounded preceding);
+create or replace macro since_start(starts, sum_so_far, value) as
+    sum_so_far - max(if(starts, sum_so_far - value, 0)) over (rows unbounded preceding);
 
 -- The greatest so far in this timeline, of whole numbers from 0 to 2³²: timelines come in the order of their numbers.
 create or replace macro greatest_so_far(timeline, value) as
     max(timeline::bigint * 4294967296 + value) over (rows unbounded preceding) & 4294967295;
+
+-- Whether a timeline belongs to the slice of students in hand; see timelines.
+create or replace macro in_slice(timeline) as
+    timeline & 1073741823 between getvariable('first_row') and getvariable('last_row');
 
 -- Whether a record that was entered late, or corrected since, was known otherwise at a week's end than it is finally.
 create or replace macro known_otherwise(week_end, first_week_end, recorded_at, superseded_at) as

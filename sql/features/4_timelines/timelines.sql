@@ -1,7 +1,8 @@
 -- A timeline is a student at a school seen as of one day. The final one (view 9999-12-31) serves all weeks but the dirty
 -- ones; each dirty row has a timeline of its own, of what was known then. row_weeks: the weeks, as bits, that have a
 -- row; valid_weeks: those whose features are taken from this timeline. dirty_row: the row_key of a dirty row.
--- stay_view: the view of the roll that holds on that day. fold_week: what lies before the eight weeks that a first row
+-- stay_view: the view of the roll that holds on that day. timeline_no: 64 × base_no, or the row_key of a dirty row + 2³⁰;
+-- so the final ones come first, and in_slice tells both by first_row and last_row. fold_week: what lies before the eight weeks that a first row
 -- looks back over counts for the year to date only, and is folded into the one week before them.
 with dirty as (
     select student_weeks.*
@@ -14,7 +15,7 @@ dirty_sets as (
 )
 
 select
-    base_weeks.base_no as timeline_no,
+    base_weeks.base_no * 64 as timeline_no,
     base_weeks.base_no,
     base_weeks.student_no,
     base_weeks.school_no,
@@ -32,7 +33,7 @@ left join dirty_sets using (base_no)
 union all
 
 select
-    ((select max(base_no) from base_weeks) + row_number() over ())::integer as timeline_no,
+    dirty.row_key + 1073741824 as timeline_no,
     dirty.base_no,
     dirty.student_no,
     dirty.school_no,

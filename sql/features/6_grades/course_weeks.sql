@@ -1,37 +1,45 @@
--- The sums of each course in every week from its first mark on, and as they stood four and eight weeks before. A
--- timeline of one dirty week is laid out for that week and the eight before it only.
-with bounded as (
+-- Each course in every week from its first mark on: its mean so far, a quotient of whole numbers under 4096, so that a
+-- course at exactly 60 is at 60, and the grade points for it, with the mean and the points of eight weeks before; and
+-- the mean of the last four weeks. Weeks are laid out in their order, so that what was four weeks ago stands four rows
+-- above; place: weeks since the first.
+with spells as (
     select
-        course_spells.timeline_no,
-        course_spells.course_no,
-        course_spells.year_to_date,
-        greatest(course_spells.week::integer, timelines.fold_week) as from_week,
-        least(course_spells.next_week::integer, timelines.last_week + 1) as end_week,
-        timelines.base_no,
-        timelines.school_no,
-        timelines.row_weeks,
-        timelines.dirty_row is null as is_final
+        *,
+        (year_to_date >> 12) / (year_to_date & 4095) as mean
     from course_spells
-    join timelines using (timeline_no)
 ),
 
-spelled as (
+laid_out as (
     select
-        bounded.* exclude (from_week, end_week),
-        (bounded.from_week + week_spans.past)::utinyint as week
-    from bounded
-    join week_spans on week_spans.weeks = bounded.end_week - bounded.from_week
+        unnest(range(line_week, end_line_week)) as line_week,
+        first_line_week,
+        year_to_date,
+        mean,
+        (mean >= 6000)::double + (mean >= 7000)::double + (mean >= 8000)::double + (mean >= 9000)::double as points
+    from spells
+),
+
+placed as (
+    select
+        *,
+        line_week - first_line_week as place
+    from laid_out
+),
+
+passed as (
+    select
+        *,
+        year_to_date - back(year_to_date, 4) as marks_4
+    from placed
 )
 
 select
-    base_no * 64 + week::integer as row_key,
-    course_no,
-    school_no,
-    week,
-    (row_weeks >> week) & 1 = 1 as is_row,
-    is_final,
-    year_to_date,
-    lag(year_to_date, 4, 0) over by_week as four_ago,
-    lag(year_to_date, 8) over by_week as eight_ago
-from spelled
-window by_week as (partition by timeline_no, course_no order by week)
+    (line_week >> 32)::integer as timeline_no,
+    ((line_week >> 6) & 67108863)::integer as course_no,
+    (line_week & 63)::integer as week,
+    mean,
+    points,
+    (marks_4 >> 12) / nullif(marks_4 & 4095, 0) as recent_mean,
+    if(place >= 8, lag(mean, 8) over (), null) as earlier_mean,
+    if(place >= 8, lag(points, 8) over (), null) as earlier_points
+from passed

@@ -14,6 +14,7 @@ with bases as (
     join students using (student_no)
     join schools using (school_no)
     left join discipline_reported using (school_no)
+    where base_weeks.base_no * 64 between getvariable('first_row') and getvariable('last_row')
 ),
 
 placed as (

@@ -63,8 +63,8 @@ passed as (
 since_start as (
     select
         *,
-        since_start(missed_so_far, missed) as missed_ytd,
-        since_start(marks_so_far, marks)::bigint as marks_ytd
+        since_start(place = 0, missed_so_far, missed) as missed_ytd,
+        since_start(place = 0, marks_so_far, marks)::bigint as marks_ytd
     from passed
 ),
 
