@@ -3,8 +3,7 @@ with packed as (
     select
         row_key,
         sum(counts)::bigint as counts,
-        sum(standing) as standing,
-        count(standing) as ranked
+        sum(standing) as standing
     from course_standing
     group by row_key
 ),
@@ -17,8 +16,8 @@ counted as (
         (counts >> 14) & 127 as grade_points,
         nullif((counts >> 21) & 127, 0) as compared,
         (counts >> 28) & 127 as declining,
-        counts >> 35 as earlier_points,
-        standing / nullif(ranked, 0) / 1e9 as standing
+        (counts >> 35) & 127 as earlier_points,
+        standing / nullif(counts >> 42, 0) / 1e9 as standing
     from packed
 )
 
