@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['of_ten', 'common_whole', 'headline', 'early', 'key_figures', 'how_they_compare', 'verdict', 'stacked', 'against',
-           'model_row', 'model_table', 'day_cells', 'dates_table', 'on_dates']
+           'model_row', 'model_table', 'day_cells', 'dates_table', 'on_dates', 'confidence_words']
 
 # %% ../../nbs/91_faces.train_words.ipynb #e6d69f87
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ def key_figures(
         figures["Share of the reachable"] = f"{share:.0%}"
     return tiles(figures)
 
-# %% ../../nbs/91_faces.train_words.ipynb #e792141b
+# %% ../../nbs/91_faces.train_words.ipynb #63e1fc73
 def how_they_compare(
     words: Words = WORDS,  # of the feature set
 ) -> Html:
@@ -195,3 +195,22 @@ def on_dates(
     days = assessment.question.horizon_days
     caption = f"AUROC for leaving within {days} days of the day; bars hold 95 of 100 draws of the students."
     return join([element("h2", "On chosen days"), dates_table(assessment), dates_chart(assessment, caption)])
+
+# %% ../../nbs/91_faces.train_words.ipynb #66c68ac5
+def confidence_words(
+    fifths: pd.DataFrame,  # as from `confidence_table`
+    rise: Interval,  # as from `surest_over_least`
+) -> Html:
+    "Promised and kept, by how sure the network was."
+    names = ["Least sure", "Second", "Third", "Fourth", "Surest"]
+    rows = [
+        [name, f"{row.weeks:,}", f"{row.left:,}", f"{row.confidence:.0%}", f"{row.right:.0%}"]
+        for name, row in zip(names, fifths.itertuples(), strict=True)
+    ]
+    heads = ["Fifth of the weeks", "Weeks", "Followed by leaving", "Confidence", "Right"]
+    caption = (
+        "How clearly a record spoke for leaving or for staying (confidence), and how often it spoke for the right side, "
+        "leavers and stayers weighed alike. A half is what a coin would do. The surest fifth is right more often than the "
+        f"least sure by {rise.value:.2f} ({rise.low:.2f} to {rise.high:.2f})."
+    )
+    return table(heads, rows, caption, numeric=range(1, 5))

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['HISTORY', 'FittedParts', 'RiskModel', 'describe_learning', 'model_files', 'model_from', 'split_from', 'version_of',
-           'fit_model', 'check_fitted', 'check_columns', 'describe', 'predict_weeks']
+           'calibrated_log_odds', 'usual_risk', 'fit_model', 'check_fitted', 'check_columns', 'describe',
+           'predict_weeks']
 
-# %% ../../nbs/54_training.estimator.ipynb #07554551
+# %% ../../nbs/54_training.estimator.ipynb #6d7d934b
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -31,7 +32,7 @@ from ..model.config import ModelConfig, TrainingConfig, categorize, config_from
 from ..model.network import RiskNetwork
 from ..sequences import Sequences
 from .calibration import Calibrator
-from .confidence import confidence, doubt, weeks_of_data
+from .confidence import confidence, weight_of_evidence
 from .data import Scaler, Tensors, make_tensors
 from .ensemble import Ensemble, grow_ensemble, member_logits
 from .loop import repeatable
@@ -108,7 +109,7 @@ class RiskModel(FittedParts):
         "One line that says what it is."
         return describe(self)
 
-# %% ../../nbs/54_training.estimator.ipynb #afde9bd1
+# %% ../../nbs/54_training.estimator.ipynb #8dfbf545
 def describe_learning(
     model: RiskModel,  # fitted
 ) -> dict:  # plain values
@@ -124,6 +125,7 @@ def describe_learning(
         "feature_version": model.feature_version_,
         "columns": [[name, list(names)] for name, names in model.columns_.items()],
         "calibrator": asdict(model.calibrator_),
+        "usual_risk": model.usual_risk_,
         "train_until": model.split_.train_until,
         "fit_until": model.split_.fit_until,
         "split": table.to_dict("records"),
@@ -146,7 +148,7 @@ def model_files(
         "scale.safetensors": tensor_bytes(scale),
     }
 
-# %% ../../nbs/54_training.estimator.ipynb #5900663d
+# %% ../../nbs/54_training.estimator.ipynb #99ce6a6c
 HISTORY = ["member", "stage", "epoch", "training_loss", "validation_loss"]
 
 
@@ -162,6 +164,7 @@ def model_from(
     model.columns_ = {name: tuple(names) for name, names in known["columns"]}
     model.history_ = pd.DataFrame(known["history"], columns=HISTORY)
     model.split_ = split_from(known)
+    model.usual_risk_ = known["usual_risk"]
     usual = load(files["scale.safetensors"])
     scaler = Scaler(
         *({n.split("/")[1]: v for n, v in usual.items() if n.startswith(k)} for k in ("mean/", "spread/"))
@@ -198,7 +201,31 @@ def version_of(
     known = json.loads(files["model.json"])
     return f"risk-{known['train_until'].replace('-', '')}-{seal_of(files)['digest'][:12]}"
 
-# %% ../../nbs/54_training.estimator.ipynb #2143d205
+# %% ../../nbs/54_training.estimator.ipynb #5aa73a13
+def calibrated_log_odds(
+    model: RiskModel,
+    sequences: Sequences,
+    progress: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:  # (B, T) of the risk; (B, T) standard deviation over the members
+    "Log-odds of the calibrated risk of every week, and the members' spread."
+    check_columns(model, sequences)
+    with repeatable(model.training.seed, model.training.threads):
+        hazards = torch.from_numpy(member_logits(model.ensemble_, sequences, progress))  # (N, B, T, K)
+        spread = model.ensemble_.within(model.calibrator_(hazards)).std(0, correction=0)  # (B, T)
+        risk = model.ensemble_.within(model.calibrator_(hazards.mean(0)))  # (B, T)
+    return risk.numpy().astype("float64"), spread.numpy()
+
+# %% ../../nbs/54_training.estimator.ipynb #b4f9b465
+def usual_risk(
+    model: RiskModel,  # with its networks
+    sequences: Sequences,  # those it learnt from
+) -> float:  # between 0 and 1
+    "The mean risk of the weeks that calibrated."
+    some = model.split_.calibrate.any(axis=1)
+    risk, _ = calibrated_log_odds(model, sequences.select(some))
+    return float(expit(risk[model.split_.calibrate[some, : risk.shape[1]]]).mean())
+
+# %% ../../nbs/54_training.estimator.ipynb #ac24725d
 def fit_model(
     model: RiskModel,
     sequences: Sequences,
@@ -211,6 +238,7 @@ def fit_model(
     model.feature_version_ = sequences.feature_version
     model.columns_ = dict(sequences.columns)
     model.ensemble_, model.split_, model.history_ = grown.ensemble, grown.split, grown.history
+    model.usual_risk_ = usual_risk(model, sequences)
     model.version_ = version_of(model_files(model))
     return model
 
@@ -250,20 +278,13 @@ def describe(
         f"trained until {model.split_.train_until}; {names}; features {model.feature_version_})"
     )
 
-# %% ../../nbs/54_training.estimator.ipynb #e6b11a1f
+# %% ../../nbs/54_training.estimator.ipynb #9f50d8c6
 def predict_weeks(
     model: RiskModel,
     sequences: Sequences,
     progress: bool = False,
 ) -> pd.DataFrame:  # student_id, school_year, week, as_of, risk_score, confidence
     "Risk and confidence of every student and week."
-    check_columns(model, sequences)
-    with repeatable(model.training.seed, model.training.threads):
-        hazards = torch.from_numpy(member_logits(model.ensemble_, sequences, progress))  # (N, B, T, K)
-        calibrated = model.calibrator_(hazards)
-        spread = model.ensemble_.within(calibrated).std(0, correction=0).numpy()  # (B, T)
-        logit = model.ensemble_.within(model.calibrator_(hazards.mean(0))).numpy()  # (B, T)
-    record = weeks_of_data(np.stack(list(sequences.present.values())))
-    sure = confidence(logit.astype("float64"), doubt(spread, *record), model.config.levels.high)
-    frame = sequences.frame(expit(logit.astype("float64")), "risk_score")
-    return frame.assign(confidence=sure[sequences.valid])
+    risk, spread = calibrated_log_odds(model, sequences, progress)
+    sure = confidence(weight_of_evidence(risk, model.usual_risk_), spread)
+    return sequences.frame(expit(risk), "risk_score").assign(confidence=sure[sequences.valid])
