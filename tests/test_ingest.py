@@ -479,6 +479,42 @@ def test_a_mapping_file_is_read_back_as_it_was_written(tmp_path, data):
     assert mapping.codes == codes and mapping.files[contract].columns == columns
 
 
+# ---- a store that somebody else writes to ----------------------------------------------------------------------------
+
+HOLDER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("begin immediate")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_an_import_says_for_whom_it_waits(sqlite_store, tmp_path):
+    environment = {
+        **os.environ,
+        "EDUPULSE_DATABASE_URL": str(sqlite_store.url),
+        "EDUPULSE_HOME": str(tmp_path),
+    }
+    command = [
+        sys.executable,
+        "-c",
+        "from edupulse.faces.cli import main; main()",
+        "ingest",
+        "csv",
+        str(SAMPLE),
+    ]
+    holding = [sys.executable, "-c", HOLDER, sqlite_store.url.database]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | {"text": True}
+    with subprocess.Popen(holding, **pipes) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with subprocess.Popen(command, env=environment, **pipes) as waiting:
+            told = next((line for line in waiting.stderr if "waiting up to 20 s" in line), "nothing")
+            holder.stdin.close()
+            waiting.communicate()
+    assert f"(process {holder.pid})" in told and waiting.returncode == 0
+
+
 # ---- a kill leaves nothing or all ------------------------------------------------------------------------------------
 
 VICTIM = """

@@ -69,7 +69,7 @@ def taken_out(
     note = f"left out of the learning: {students:,} earlier records of {people:,} people who are judged"
     return [("… of people who are judged", len(run.left_out), note)]
 
-# %% ../../nbs/91_faces.train_basis.ipynb #70257fbd
+# %% ../../nbs/91_faces.train_basis.ipynb #f3e377ac
 Step = tuple[str, int, str]  # what, how many, what became of the rest
 
 
@@ -89,7 +89,10 @@ def rows_in(
     learners = f"{run.learned['student_id'].nunique():,} students; weeks that ended in time"
     unseen = f"{len(people):,} people, {before:,} of them known from earlier years"
     return [
-        *((f"Records: {name}", rows, "current and superseded") for name, rows in run.records.items()),
+        *(
+            (f"Records: {run.words.of(name)}", rows, "current and superseded")
+            for name, rows in run.records.items()
+        ),
         ("Weekly features", len(run.features), schools),
         *taken_out(run),
         ("Learned from", len(run.learned), learners),

@@ -6,7 +6,7 @@
 __all__ = ['WRITERS', 'Rows', 'Writer', 'sqlite_writer', 'append_postgresql', 'postgresql_writer', 'open_writer', 'twin', 'stage',
            'overwrite', 'append_and_index']
 
-# %% ../../nbs/22_ingest.write.ipynb #ef96dddd
+# %% ../../nbs/22_ingest.write.ipynb #933cdb0b
 import io
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.csv
 import sqlalchemy as sa
 
-from .sqlite import SqliteProcess
+from .sqlite import SqliteProcess, tell_of_waiting
 
 # %% ../../nbs/22_ingest.write.ipynb #28c5e100
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Writer:
     append: Callable[[sa.Table, Rows], None]  # rows, columns by name
     start_over: Callable[[], None]  # undo everything and begin again
 
-# %% ../../nbs/22_ingest.write.ipynb #42d20107
+# %% ../../nbs/22_ingest.write.ipynb #17b5058d
 @contextmanager
 def sqlite_writer(
     engine: sa.Engine,
@@ -70,7 +70,8 @@ def sqlite_writer(
             process.order({"run": "ROLLBACK"})
             process.order({"run": "BEGIN IMMEDIATE"})
 
-        process.order({"run": "BEGIN IMMEDIATE"})
+        with tell_of_waiting(engine.url.database):
+            process.order({"run": "BEGIN IMMEDIATE"})
         yield Writer(run, append, start_over)
         process.order({"run": "COMMIT"})
 

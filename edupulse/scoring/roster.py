@@ -34,7 +34,7 @@ def ask(
         ]
     return frame
 
-# %% ../../nbs/80_scoring.roster.ipynb #a1dff923
+# %% ../../nbs/80_scoring.roster.ipynb #ac9cf6f5
 def enrolled(
     engine: sa.Engine,
     as_of: date,  # first day that may not be seen
@@ -89,9 +89,9 @@ class BandRule:
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be a share in (0, 1], not {getattr(self, name)}")
 
-# %% ../../nbs/80_scoring.roster.ipynb #bdb853c7
+# %% ../../nbs/80_scoring.roster.ipynb #baa96bf0
 def place_bands(
-    scored: pd.DataFrame,  # student_id, school_id, risk_score, judged (bool)
+    scored: pd.DataFrame,  # student_id, school_id, risk_score, risk_category, judged (bool)
     rule: BandRule,
 ) -> pd.Series:  # meet, watch, track or nodata, in the order of the rows
     "The band of each student; ties are broken by id, so the same scores give the same list."
@@ -100,5 +100,6 @@ def place_bands(
     size = scored.groupby("school_id")["student_id"].transform("size")
     can_meet = np.maximum(1, np.floor(size * rule.capacity_share + 0.5))
     watched = place < np.ceil(size * rule.watch_share)
-    band = np.select([~scored["judged"], place < can_meet, watched], ["nodata", "meet", "watch"], "track")
+    met = (place < can_meet) & scored["risk_category"].ne("low")
+    band = np.select([~scored["judged"], met, watched], ["nodata", "meet", "watch"], "track")
     return pd.Series(band, index=scored.index, name="band")
