@@ -69,7 +69,7 @@ def test_a_loaded_model_scores_the_same_in_another_process(fitted, tmp_path):
 def test_a_wide_network_is_wide_wherever_it_is_read():
     "Trained, saved, scored alone or among others, and explained: always with what the week says straight."
     example = invent(PLAN)
-    config = replace(CONFIG, wide=True)
+    config = replace(CONFIG, wide_members=2)
     model = RiskModel(config, replace(TRAINING, foresight=0.1)).fit(example.sequences, example.labels)
     ensemble, sequences = model.ensemble_, example.sequences
     assert all(member.present.bent.weight.abs().max() > 0.001 for member in ensemble.members)

@@ -122,7 +122,7 @@ def run_steps(
     "Each step from the records to the figures, with its rows and what was left out."
     return rows_in(run) + rows_out(assessment)
 
-# %% ../../nbs/91_faces.train_basis.ipynb #b3c78ff5
+# %% ../../nbs/91_faces.train_basis.ipynb #66d634d7
 def how_it_was_split(
     training: TrainingConfig,
     left_out: bool,  # whether people who are judged were taken out of the learning
@@ -133,17 +133,14 @@ def how_it_was_split(
         " and it is judged on the latest, which nothing had seen."
     )
     people = (
-        "No person is in two parts: some teach the network, others say when to stop, others calibrate its"
-        " probabilities, each with all their weeks; it is judged on weeks that nothing had seen."
+        "The people take turns: everybody teaches all networks but one, and what that one says of them calibrates the"
+        " probabilities; they are judged on weeks that nothing had seen."
     )
-    words = later if training.calibrate_on == "later" else people
-    closing = (
-        " Last, with these choices made, each network goes once more over everything before the judged weeks; what its"
-        " probabilities mean is not set again."
-    )
+    closing = " Between the two, each network goes once more over what is recent, but for the people that calibrate."
+    words = people if training.calibrate_on == "people" else later + closing * bool(training.closing_epochs)
     taken = " Whoever is judged was taken out of the learning, for all models, with all earlier records."
     kept = " People who are judged may be known from earlier years, as they will be in use."
-    return element("p", words + (closing if training.closing_epochs else "") + (taken if left_out else kept))
+    return element("p", words + (taken if left_out else kept))
 
 # %% ../../nbs/91_faces.train_basis.ipynb #81555fb5
 def import_table(

@@ -130,11 +130,11 @@ class WeekReader(nn.Module):
         "Each modality's year so far, side by side: (B, T, M * H)."
         return torch.cat([gru(self.drop(x))[0] for gru, x in zip(self.follow, now, strict=True)], dim=-1)
 
-# %% ../../nbs/41_model.network.ipynb #1153ddf2
+# %% ../../nbs/41_model.network.ipynb #5c06bb95
 class RiskNetwork(WeekReader):
     "Three recurrent networks (or as many as there are modalities), attention, fusion, and a head at every week."
 
-    def __init__(self, config: ModelConfig, features: Mapping[str, int], context: int):
+    def __init__(self, config: ModelConfig, features: Mapping[str, int], context: int, wide: bool = False):
         super().__init__(config, features)
         hidden, width = config.hidden, config.hidden * len(features)
         self.look_back = PastAttention(width, config)
@@ -143,7 +143,7 @@ class RiskNetwork(WeekReader):
         self.fuse = nn.Linear(2 * width + hidden, 2 * hidden)
         self.hazards = nn.Linear(2 * hidden, len(config.cuts))
         nn.init.constant_(self.hazards.bias, -3.0)
-        self.present = PresentWeek(config, sum(features.values()), context) if config.wide else None
+        self.present = PresentWeek(config, sum(features.values()), context) if wide else None
 
     def forward(self, inputs: Weeks, missing: Weeks, context: torch.Tensor) -> torch.Tensor:
         "Log-odds of leaving in each interval, having stayed until it, at every week: (B, T, K)."

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['CHUNK', 'ROWS_PER_WIDTH', 'CLOSING_RATE', 'Ensemble', 'fill_up', 'chunks', 'member_logits', 'Material', 'grow_member',
-           'new_network', 'Grown', 'goals_at', 'stress', 'grow_ensemble', 'close_members', 'calibrate']
+           'new_network', 'Grown', 'goals_at', 'stress', 'calibrate', 'learn_in_time', 'close_members',
+           'learn_by_turns', 'grow_ensemble']
 
-# %% ../../nbs/54_training.ensemble.ipynb #c13f2a14
+# %% ../../nbs/54_training.ensemble.ipynb #708859cb
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +25,7 @@ from ..sequences import Sequences, align
 from .calibration import Calibrator, fit_calibrator
 from .data import Batches, Goals, Scaler, Tensors, make_goals, make_tensors, observed_room
 from .loop import Trained, repeatable, train_network
-from .split import Split, labels_as_of, split_by_time, split_dates
+from .split import Split, labels_as_of, split_by_time, split_dates, take_turns
 
 # %% ../../nbs/54_training.ensemble.ipynb #b496a6b2
 @dataclass(frozen=True)
@@ -127,16 +128,17 @@ def grow_member(
         trained = train_network(network, learn, stop, training, f"member {number + 1} {stage}")
     return replace(trained, history=trained.history.assign(member=number, stage=stage))
 
-# %% ../../nbs/54_training.ensemble.ipynb #e1ed41ba
+# %% ../../nbs/54_training.ensemble.ipynb #62cd59dc
 def new_network(
     sequences: Sequences,
     config: ModelConfig,
     seed: int,
+    wide: bool = False,  # whether the week's own values reach the hazards straight too
 ) -> RiskNetwork:
     "A network for these modalities, with first weights from the seed."
     features = {name: len(sequences.columns[name]) for name in sequences.inputs}
     with repeatable(seed, threads=1):
-        return RiskNetwork(config, features, context=len(sequences.columns["context"]))
+        return RiskNetwork(config, features, len(sequences.columns["context"]), wide)
 
 # %% ../../nbs/54_training.ensemble.ipynb #07cc02fd
 @dataclass(frozen=True)
@@ -170,33 +172,35 @@ def stress(
     weight = goals.weight * torch.where(torch.from_numpy(late), training.late_weight, 1.0)
     return goals._replace(weight=weight)
 
-# %% ../../nbs/54_training.ensemble.ipynb #9ff1b497
-def grow_ensemble(
+# %% ../../nbs/54_training.ensemble.ipynb #0702c3a6
+def calibrate(
+    logits: np.ndarray,  # (B, T, K), of those who calibrate
+    goals: Goals,  # of their weeks, known at train_until
+) -> Calibrator:
+    "What turns these log-odds into the shares that left."
+    weeks = goals.weight.numpy().astype(bool)[:, : logits.shape[1]]  # (B, T)
+    share, left = (block.numpy()[:, : logits.shape[1]][weeks] for block in (goals.share, goals.left))
+    return fit_calibrator(logits[weeks], share, left)
+
+# %% ../../nbs/54_training.ensemble.ipynb #9cda70b6
+def learn_in_time(
+    ensemble: Ensemble,  # untrained
     sequences: Sequences,
-    labels: pd.DataFrame
-    | Callable,  # known at train_until; or a function: ISO day -> labels known on that day
-    config: ModelConfig,
+    split: Split,
+    goals: tuple[Callable, Callable],  # as from `goals_at`: known at fit_until, and at train_until
     training: TrainingConfig,
-) -> Grown:
-    "Train the members, calibrate them on the later period, and close over everything known."
-    days = [str(day) for day in split_dates(sequences.as_of[sequences.valid], training)]
-    known = [labels_as_of(labels, day) for day in days]
-    early, late = (goals_at(sequences, *pair, (config, training)) for pair in zip(known, days, strict=True))
-    split = split_by_time(sequences, known[1], training)
-    scaler = Scaler.fit(sequences, split.learn)
-    tensors = make_tensors(sequences, scaler, config)
+) -> tuple[Calibrator, list[Trained]]:
+    "Train the members on the past, close over what is recent, and calibrate on what they have not met of it."
+    tensors, (early, late) = make_tensors(sequences, ensemble.scaler, ensemble.config), goals
     learn, stop = (stress(early(weeks), sequences.week, training) for weeks in (split.learn, split.stop))
-    material = Material(tensors, learn, stop, training)
-    networks = [new_network(sequences, config, training.seed * 1000 + n) for n in range(training.members)]
-    grown = [grow_member(network, material, n, "learning") for n, network in enumerate(networks)]
-    members = tuple(trained.network for trained in grown)
-    ensemble = Ensemble(config, members, scaler, Calibrator.none(len(config.cuts)))
-    ensemble = calibrate(ensemble, sequences, split, late(split.calibrate))
+    material, members = Material(tensors, learn, stop, training), ensemble.members
+    grown = [grow_member(member, material, n, "learning") for n, member in enumerate(members)]
     if training.closing_epochs:
-        closing = stress(late(sequences.valid), sequences.week, training)
+        closing = stress(late(sequences.valid & ~split.calibrate), sequences.week, training)
         grown += close_members(members, replace(material, learn=closing, stop=None))
-    ensemble = Ensemble(config, members, scaler, ensemble.calibrator)  # as the members are now
-    return Grown(ensemble, split, pd.concat([trained.history for trained in grown], ignore_index=True))
+    some = np.flatnonzero(split.calibrate.any(axis=1))
+    logits = member_logits(ensemble, sequences.select(some)).mean(axis=0)
+    return calibrate(logits, late(split.calibrate).rows(torch.from_numpy(some))), grown
 
 # %% ../../nbs/54_training.ensemble.ipynb #f67552e8
 CLOSING_RATE = 0.5  # of the learning rate
@@ -213,16 +217,48 @@ def close_members(
     )
     return [grow_member(m, replace(material, training=training), n, "closing") for n, m in enumerate(members)]
 
-# %% ../../nbs/54_training.ensemble.ipynb #04627ebb
-def calibrate(
-    ensemble: Ensemble,
+# %% ../../nbs/54_training.ensemble.ipynb #1ad1436f
+def learn_by_turns(
+    ensemble: Ensemble,  # untrained
     sequences: Sequences,
-    split: Split,
-    goals: Goals,  # of the weeks that calibrate, known at train_until
-) -> Ensemble:
-    "The same ensemble, calibrated on the later period."
-    some = split.calibrate.any(axis=1)
-    logits = member_logits(ensemble, sequences.select(some)).mean(axis=0)  # (B, T, K)
-    weeks = goals.weight.numpy().astype(bool)[some, : logits.shape[1]]  # (B, T)
-    share, left = (block.numpy()[some, : logits.shape[1]][weeks] for block in (goals.share, goals.left))
-    return replace(ensemble, calibrator=fit_calibrator(logits[weeks], share, left))
+    goals: Goals,  # of all weeks, known at train_until
+    training: TrainingConfig,
+) -> tuple[Calibrator, list[Trained]]:
+    "Train each member on the people that are not its own, and calibrate on what each says of its own."
+    turn = take_turns(sequences.keys["person"], max(2, training.members), training.seed)
+    tensors, grown = make_tensors(sequences, ensemble.scaler, ensemble.config), []
+    learn = stress(goals, sequences.week, training)
+    for number, member in enumerate(ensemble.members):
+        others = torch.from_numpy(turn != number)[:, None]
+        material = Material(tensors, learn._replace(weight=learn.weight * others), None, training)
+        grown.append(grow_member(member, material, number, "learning"))
+    own = np.flatnonzero(turn < training.members)
+    logits = member_logits(ensemble, sequences)[turn[own], own]  # (B, T, K)
+    return calibrate(logits, goals.rows(torch.from_numpy(own))), grown
+
+# %% ../../nbs/54_training.ensemble.ipynb #2ec839e1
+def grow_ensemble(
+    sequences: Sequences,
+    labels: pd.DataFrame
+    | Callable,  # known at train_until; or a function: ISO day -> labels known on that day
+    config: ModelConfig,
+    training: TrainingConfig,
+) -> Grown:
+    "Train the members and calibrate them: on a later period, or each on people of its own."
+    days = [str(day) for day in split_dates(sequences.as_of[sequences.valid], training)]
+    known = [labels_as_of(labels, day) for day in days]
+    goals = [goals_at(sequences, *pair, (config, training)) for pair in zip(known, days, strict=True)]
+    split = split_by_time(sequences, known[1], training)
+    members = tuple(
+        new_network(sequences, config, training.seed * 1000 + n, wide=n < config.wide_members)
+        for n in range(training.members)
+    )
+    ensemble = Ensemble(
+        config, members, Scaler.fit(sequences, split.learn, config.scale), Calibrator.none(len(config.cuts))
+    )
+    if training.calibrate_on == "people":
+        calibrator, grown = learn_by_turns(ensemble, sequences, goals[1](split.calibrate), training)
+    else:
+        calibrator, grown = learn_in_time(ensemble, sequences, split, goals, training)
+    ensemble = Ensemble(config, members, ensemble.scaler, calibrator)  # as the members are now
+    return Grown(ensemble, split, pd.concat([trained.history for trained in grown], ignore_index=True))

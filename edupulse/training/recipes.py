@@ -37,22 +37,20 @@ def check_people(
         raise ValueError(f"judged_people={word!r} must be one of {', '.join(PEOPLE)}")
     return word
 
-# %% ../../nbs/50_training.recipes.ipynb #4eface00
+# %% ../../nbs/50_training.recipes.ipynb #057d1c44
 RECIPES = {
     "district": Recipe("the defaults, chosen on synthetic districts"),
     "oulad": Recipe(
-        "chosen on the presentations of 2013, those of February and October judging each other",
-        ModelConfig(hidden=16, dropout=0.2, input_dropout=0.2),
+        "chosen on the presentations of 2013, judging each other",
+        ModelConfig(scale="ranks", wide_members=3),
         TrainingConfig(
-            members=5,
-            learning_rate=3e-3,
-            max_epochs=6,
+            members=6,
+            learning_rate=5e-3,
+            max_epochs=8,
             batch_size=256,
             foresight=0.3,
             late_weight=0.2,
             calibrate_on="people",
-            calibration_share=0.12,
-            validation_share=0.08,
         ),
         judged_people="leave_out",
     ),

@@ -42,3 +42,13 @@ create or replace macro known_otherwise(week_end, first_week_end, recorded_at, s
     week_end >= first_week_end
     and week_end <= coalesce(superseded_at, recorded_at)
     and (superseded_at is null or recorded_at < week_end);
+
+-- Where a value stands among its class's on the same day: the share of the others who are below, ties counting half.
+create or replace macro among_classmates(class, value) as if(
+    value is not null,
+    (
+        rank() over (partition by class, as_of order by value nulls last)
+        + count(value) over (partition by class, as_of order by value nulls last range unbounded preceding) - 2
+    ) / nullif(2 * (count(value) over (partition by class, as_of) - 1), 0),
+    null
+);
