@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+import torch
 
+from edupulse.labels import NEVER_DAYS
 from edupulse.model.config import ModelConfig, TrainingConfig
 from edupulse.settings import Settings
 from edupulse.store.engine import session
 from edupulse.store.tables import model_metadata
 from edupulse.training.estimator import RiskModel
 from edupulse.training.examples import ExamplePlan, invent
-from edupulse.training.split import labels_as_of
+from edupulse.training.split import labels_as_of, take_turns
 from edupulse.training.tracking import RunRecord, load_model, record_model
 
 CONFIG = ModelConfig(hidden=4)
@@ -56,18 +58,57 @@ def test_the_calibration_period_teaches_nothing_before_the_closing(example):
     assert first.calibrator_ != second.calibrator_
 
 
-@pytest.mark.parametrize("calibrate_on", ["later", "people"])
-def test_no_person_both_teaches_and_stops(example, calibrate_on):
+def same_weights(one, other) -> bool:
+    "Whether two networks are equal to the bit."
+    pairs = zip(one.state_dict().items(), other.state_dict().items(), strict=True)
+    return all(name == twin and torch.equal(value, copy) for (name, value), (twin, copy) in pairs)
+
+
+def turned(example, students):
+    "The labels with another fate for some students: whoever stayed leaves soon, whoever left stays."
+    chosen = example.labels["student_id"].isin(students)
+    event, days = example.labels["event"], example.labels["days"]
+    return example.labels.assign(
+        event=event ^ chosen, days=days.where(~chosen, days.where(event, 5).mask(event, NEVER_DAYS))
+    )
+
+
+def test_what_is_calibrated_is_what_is_kept(example):
+    "After the closing, the recent weeks of those who calibrate have reached no member."
+    training = replace(TRAINING, fit_until="2022-12-01", train_until="2023-03-01")
+    model = RiskModel(CONFIG, training).fit(example.sequences, example.labels)
+    recent = example.labels["as_of"] >= "2022-12-01"
+    calibrating = model.split_.calibrate.any(1)
+    assert 0.05 < calibrating.mean() < 0.25  # a quarter of the people, in one year of two
+    students = example.sequences.keys["student_id"].to_numpy()
+    for chosen, equal in ((students[calibrating], True), (students[~calibrating], False)):
+        labels = pd.concat([example.labels[~recent], turned(example, chosen)[recent]]).sort_index()
+        other = RiskModel(CONFIG, training).fit(example.sequences, labels)
+        assert same_weights(model.members_[0], other.members_[0]) == equal
+
+
+def test_no_person_both_teaches_and_stops(example):
     keys = example.sequences.keys.assign(
         person=example.sequences.keys["student_id"].str[:-1]
     )  # ten students a person
-    training = replace(TRAINING, calibrate_on=calibrate_on, validation_share=0.3, calibration_share=0.3)
+    training = replace(TRAINING, validation_share=0.3, calibration_share=0.3)
     split = RiskModel(CONFIG, training).fit(replace(example.sequences, keys=keys), example.labels).split_
     teach, stop, gauge = (
         set(keys["person"][part.any(1)]) for part in (split.learn, split.stop, split.calibrate)
     )
     assert teach and stop and gauge and not teach & stop
-    assert calibrate_on == "later" or not (teach | stop) & gauge
+
+
+def test_a_member_never_meets_the_people_of_its_turn(example):
+    training = replace(TRAINING, members=2, calibrate_on="people")
+    model = RiskModel(CONFIG, training).fit(example.sequences, example.labels)
+    keys = example.sequences.keys
+    first = keys["student_id"][take_turns(keys["person"], 2, training.seed) == 0]
+    assert 0.3 < len(first) / len(keys) < 0.7
+    other = RiskModel(CONFIG, training).fit(example.sequences, turned(example, first))
+    assert same_weights(model.members_[0], other.members_[0])
+    assert not same_weights(model.members_[1], other.members_[1])
+    assert model.calibrator_ != other.calibrator_
 
 
 def test_one_model_is_active_on_either_database(example, store, tmp_path):
@@ -106,8 +147,6 @@ def test_two_processes_may_start_tracking_at_once(tmp_path):
 
 
 def test_a_gpu_is_used_where_there_is_one(example):
-    import torch
-
     if not torch.cuda.is_available():
         pytest.skip("NOT TESTED ON A GPU: there is none here")
     model = RiskModel(CONFIG, replace(TRAINING, accelerator="gpu")).fit(example.sequences, example.labels)
