@@ -99,7 +99,7 @@ class RiskTask(L.LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-# %% ../../nbs/52_training.loop.ipynb #ea827361
+# %% ../../nbs/52_training.loop.ipynb #dbbb2377
 class Keeper(Callback):
     "Keeps the losses of each epoch and the best weights, and shows where the training is."
 
@@ -107,7 +107,7 @@ class Keeper(Callback):
         self.title, self.progress = title, progress
         self.losses, self.best, self.state = [], np.inf, None
 
-    def on_fit_start(self, trainer, task):
+    def on_train_start(self, trainer, task):
         "Open the bar, on standard error."
         total = (
             trainer.max_epochs * trainer.num_training_batches
@@ -123,7 +123,8 @@ class Keeper(Callback):
     def on_train_epoch_end(self, trainer, task):
         "Note the losses; keep the weights if they are the best so far."
         seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.losses.append({"epoch": trainer.current_epoch + 1, **seen})
+        unknown = dict.fromkeys(("training_loss", "validation_loss"), np.nan)  # nobody may be held out
+        self.losses.append({"epoch": trainer.current_epoch + 1, **unknown, **seen})
         loss = seen.get(
             "validation_loss", -trainer.current_epoch
         )  # nobody held out: the last epoch is the best

@@ -72,16 +72,16 @@ def flat_numbers(
             found[f"{prefix}{name}"] = float(value)
     return found
 
-# %% ../../nbs/55_training.tracking.ipynb #85bd9cf9
+# %% ../../nbs/55_training.tracking.ipynb #496b338a
 def learning_figures(
     model: RiskModel,  # fitted
 ) -> dict[str, float]:
     "Losses and sizes of the training."
     last = model.history_[model.history_["stage"] == "learning"].groupby("member").last()
-    parts = model.split_.timeline().set_index("part")
+    weeks_of = model.split_.timeline().set_index("part")["weeks"]
     losses = {name: last[name].mean() for name in ("training_loss", "validation_loss")}
     weeks = {"training": "learn", "validation": "stop", "calibration": "calibrate"}
-    sizes = {f"{name}_samples": int(parts.loc[part, "weeks"]) for name, part in weeks.items()}
+    sizes = {f"{name}_samples": int(weeks_of.get(part, 0)) for name, part in weeks.items()}
     return flat_numbers(losses | sizes)
 
 # %% ../../nbs/55_training.tracking.ipynb #7f061358
