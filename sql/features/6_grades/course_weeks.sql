@@ -29,7 +29,7 @@ placed as (
 passed as (
     select
         *,
-        year_to_date - back(year_to_date, 4) as marks_4
+        (year_to_date - back(year_to_date, 4))::bigint as marks_4
     from placed
 )
 

@@ -1,9 +1,10 @@
--- The 13 discipline features of rows with an incident in the timeline, keyed by row_key. The others, where the school
--- reports discipline, have none: see 6_rows/features.
+-- The 13 discipline features of rows with an incident so far, where the school is known to report discipline, keyed by
+-- row_key. Other rows of such schools have none: see 8_rows/features.
 with windows as (
     select
         base_no * 64 + week as row_key,
         (valid_weeks >> week) & 1 = 1 as is_valid,
+        is_reported,
         week,
         incidents,
         repeated,
@@ -48,3 +49,5 @@ select
     removal_days_8 as removal_days_8w
 from windows
 where is_valid
+  and is_reported
+  and incidents_ytd > 0

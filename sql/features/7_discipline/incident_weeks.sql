@@ -17,6 +17,7 @@ select
     timelines.base_no,
     timelines.valid_weeks,
     weeks.week,
+    weeks.as_of > discipline_reported.reported_at as is_reported,
     coalesce(sums.incidents, 0)::double as incidents,
     coalesce(sums.severity, 0)::double as severity,
     coalesce(sums.worst, 0) as worst,
@@ -29,6 +30,7 @@ from timelines
 join weeks
     on weeks.school_no = timelines.school_no
     and weeks.week <= timelines.last_week
+left join discipline_reported on discipline_reported.school_no = timelines.school_no
 left join sums
     on sums.timeline_no = timelines.timeline_no
     and sums.week = weeks.week

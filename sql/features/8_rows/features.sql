@@ -17,20 +17,31 @@ with bases as (
     where base_weeks.base_no * 64 between getvariable('first_row') and getvariable('last_row')
 ),
 
+incidents_so_far as (
+    select * from discipline_features where row_key between getvariable('first_row') and getvariable('last_row')
+),
+
 placed as (
     select
         bases.* exclude (base_no, school_no, grade_level, reported_at),
-        record_features.*,
+        record_features.* exclude (valid_base),
+        incidents_so_far.* exclude (row_key),
         weeks.week_start,
         weeks.as_of,
         if(other_grade_levels.row_key is null, bases.grade_level, other_grade_levels.grade_level) as grade_level,
-        bases.reported_at < weeks.as_of as reported
+        bases.reported_at < weeks.as_of as reported,
+        if(reported, 0, null) as nought
     from record_features
-    join bases on bases.base_no = record_features.row_key >> 6
+    left join incidents_so_far using (row_key)
+    join bases on bases.base_no = record_features.valid_base
     join weeks
         on weeks.school_no = bases.school_no
         and weeks.week = record_features.week
     left join other_grade_levels using (row_key)
+),
+
+moves as (
+    select * from context where row_key between getvariable('first_row') and getvariable('last_row')
 )
 
 select
@@ -46,8 +57,8 @@ select
     grade_level::float as grade_level,
     weeks_enrolled::float as weeks_enrolled,
     week::float as week_of_year,
-    coalesce(context.earlier_entries, 0)::float as earlier_entries,
-    coalesce(context.earlier_exits, 0)::float as earlier_exits,
+    coalesce(moves.earlier_entries, 0)::float as earlier_entries,
+    coalesce(moves.earlier_exits, 0)::float as earlier_exits,
     has_attendance,
     has_grades,
     reported as has_discipline,
@@ -80,24 +91,19 @@ select
     if(last_work is null, null, least(as_of - date '1970-01-01' - 1 - last_work, 60))::float as days_since_graded_work,
     test_minus_homework_8w::float as test_minus_homework_8w,
     course_percentile_4w::float as course_percentile_4w,
-    coalesce(discipline_features.incidents_1w, if(reported, 0, null))::float as incidents_1w,
-    coalesce(discipline_features.incidents_4w, if(reported, 0, null))::float as incidents_4w,
-    coalesce(discipline_features.incidents_ytd, if(reported, 0, null))::float as incidents_ytd,
-    coalesce(discipline_features.max_severity_4w, if(reported, 0, null))::float as max_severity_4w,
-    coalesce(discipline_features.severity_sum_8w, if(reported, 0, null))::float as severity_sum_8w,
-    coalesce(discipline_features.severity_sum_ytd, if(reported, 0, null))::float as severity_sum_ytd,
-    coalesce(discipline_features.serious_incidents_ytd, if(reported, 0, null))::float as serious_incidents_ytd,
-    coalesce(discipline_features.weeks_since_incident, if(reported, 40, null))::float as weeks_since_incident,
-    case
-        when discipline_features.row_key is not null then discipline_features.incident_trend_8w
-        when reported and week >= 3 then 0
-    end::float as incident_trend_8w,
-    discipline_features.severity_change_8w::float as severity_change_8w,
-    coalesce(discipline_features.distinct_types_ytd, if(reported, 0, null))::float as distinct_types_ytd,
-    coalesce(discipline_features.repeated_type_8w, if(reported, 0, null))::float as repeated_type_8w,
-    coalesce(discipline_features.removal_days_8w, if(reported, 0, null))::float as removal_days_8w
+    coalesce(incidents_1w, nought)::float as incidents_1w,
+    coalesce(incidents_4w, nought)::float as incidents_4w,
+    coalesce(incidents_ytd, nought)::float as incidents_ytd,
+    coalesce(max_severity_4w, nought)::float as max_severity_4w,
+    coalesce(severity_sum_8w, nought)::float as severity_sum_8w,
+    coalesce(severity_sum_ytd, nought)::float as severity_sum_ytd,
+    coalesce(serious_incidents_ytd, nought)::float as serious_incidents_ytd,
+    coalesce(weeks_since_incident, if(reported, 40, null))::float as weeks_since_incident,
+    coalesce(incident_trend_8w, if(week >= 3, nought, null))::float as incident_trend_8w,
+    severity_change_8w::float as severity_change_8w,
+    coalesce(distinct_types_ytd, nought)::float as distinct_types_ytd,
+    coalesce(repeated_type_8w, nought)::float as repeated_type_8w,
+    coalesce(removal_days_8w, nought)::float as removal_days_8w
 from placed
-left join discipline_features
-    on discipline_features.row_key = placed.row_key
-    and reported
-left join context on context.row_key = placed.row_key
+left join moves
+    on moves.row_key = placed.row_key
