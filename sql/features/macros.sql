@@ -25,6 +25,15 @@ create or replace macro since_start(starts, sum_so_far, value) as
 create or replace macro greatest_so_far(timeline, value) as
     max(timeline::bigint * 4294967296 + value) over (rows unbounded preceding) & 4294967295;
 
+-- A timeline, a course and a week in one number, and taken out of it.
+create or replace macro line_week(timeline, course, week) as timeline::bigint * 4294967296 + course * 64 + week;
+
+create or replace macro timeline_of(line_week) as line_week >> 32;
+
+create or replace macro course_of(line_week) as (line_week >> 6) & 67108863;
+
+create or replace macro week_of(line_week) as line_week & 63;
+
 -- Whether a timeline belongs to the slice of students in hand; see timelines.
 create or replace macro in_slice(timeline) as
     timeline & 1073741823 between getvariable('first_row') and getvariable('last_row');

@@ -1,15 +1,14 @@
 -- The marks of a slice of timelines, line by line: a line is a course of a timeline. A course's sums change only in weeks
--- with marked work, and hold until the next, or to the end of the timeline. Timeline, course and week are one number,
--- line_week, because one key sorts a third faster than three; the windows read the rows in that order, in passing.
+-- with marked work, and hold until the next, or to the end of the timeline. The windows read the rows in that order, in
+-- passing.
 -- Sum and count of the year so far travel in one number, too, sum × 4096 + count.
 with in_order as (
     select
-        timeline_no::bigint * 4294967296 + course_no * 64 + week as line_week,
-        week,
+        line_week,
         last_week,
         mark::double * 4096 + 1 as marks
     from course_work
-    where in_slice(timeline_no)
+    where in_slice(timeline_of(line_week))
       and mark is not null
       and moves_course
     order by line_week
@@ -26,7 +25,7 @@ passed as (
 
 select
     line_week,
-    least(next_line_week, line_week - week + last_week + 1) as end_line_week,
+    least(next_line_week, line_week - week_of(line_week) + last_week + 1) as end_line_week,
     max(if(starts, line_week, 0)) over (rows unbounded preceding) as first_line_week,
     since_start(starts, marks_so_far, marks)::bigint as year_to_date
 from passed

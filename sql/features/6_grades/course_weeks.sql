@@ -34,9 +34,9 @@ passed as (
 )
 
 select
-    (line_week >> 32)::integer as timeline_no,
-    ((line_week >> 6) & 67108863)::integer as course_no,
-    (line_week & 63)::integer as week,
+    timeline_of(line_week)::integer as timeline_no,
+    course_of(line_week)::integer as course_no,
+    week_of(line_week)::integer as week,
     mean,
     points,
     (marks_4 >> 12) / nullif(marks_4 & 4095, 0) as recent_mean,

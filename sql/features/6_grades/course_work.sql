@@ -1,9 +1,8 @@
 -- Every assignment of every timeline, with the week it counts to; see timelines for weeks that are folded into one.
+-- Timeline, course and week are one number, line_week, because one column is stored, grouped and sorted faster than three.
 -- moves_course: whether its course has to be followed in this timeline, or is as the final one shows it.
 select
-    timelines.timeline_no,
-    courses.course_no,
-    greatest(week_of_date.week, timelines.fold_week)::utinyint as week,
+    line_week(timelines.timeline_no, courses.course_no, greatest(week_of_date.week, timelines.fold_week)) as line_week,
     known_grades.mark,
     known_grades.is_test,
     known_grades.is_homework,

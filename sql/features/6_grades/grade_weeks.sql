@@ -4,8 +4,7 @@
 -- Noughts are added rather than filtered out: half the time.
 with work as (
     select
-        timeline_no,
-        week,
+        timeline_of(line_week) * 64 + week_of(line_week) as timeline_week,
         mark,
         is_test,
         is_homework,
@@ -15,8 +14,7 @@ with work as (
 )
 
 select
-    timeline_no,
-    week,
+    timeline_week,
     sum(marks) as marks,
     min(mark) as least_mark,
     sum(4096 + (coalesce(mark, 0) = 0)::integer)::integer as assignments,
@@ -24,4 +22,4 @@ select
     sum(if(is_homework, marks, 0)) as homework_marks,
     max(marked_day)::integer as last_work
 from work
-group by timeline_no, week
+group by timeline_week

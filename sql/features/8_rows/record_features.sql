@@ -9,7 +9,6 @@
 with in_order as (
     select *
     from timeline_weeks
-    where in_slice(timeline_no)
     order by timeline_no, week
 ),
 
