@@ -154,7 +154,7 @@ def frame_features(
         raise LookupError(NO_WEEK)
     return pd.concat(years, ignore_index=True)
 
-# %% ../../nbs/31_features.weekly.ipynb #3d4b6664
+# %% ../../nbs/31_features.weekly.ipynb #97c1c752
 @contextmanager
 def open_engine(
     snapshot,  # edupulse.store.snapshot.Snapshot, or anything with .connect(threads)
@@ -167,6 +167,7 @@ def open_engine(
     try:
         connection.execute("set temp_directory = ?", [str(scratch / "spill")])
         connection.execute("set preserve_insertion_order = false")
+        connection.execute("set block_allocator_memory = '25%'")
         if memory:
             connection.execute("set memory_limit = ?", [memory])
         yield connection
