@@ -6,8 +6,9 @@
 __all__ = ['of_ten', 'common_whole', 'headline', 'early', 'key_figures', 'how_they_compare', 'verdict', 'stacked', 'against',
            'model_row', 'model_table', 'day_cells', 'dates_table', 'on_dates', 'confidence_words']
 
-# %% ../../nbs/91_faces.train_words.ipynb #e6d69f87
+# %% ../../nbs/91_faces.train_words.ipynb #0a21be01
 from collections.abc import Sequence
+from itertools import combinations
 
 import pandas as pd
 
@@ -28,13 +29,16 @@ def of_ten(
         whole *= 10
     return f"{round(share * whole)} of {whole:,}"
 
-# %% ../../nbs/91_faces.train_words.ipynb #9672a407
+# %% ../../nbs/91_faces.train_words.ipynb #2182253d
 def common_whole(
     shares: Sequence[float],  # that stand in one sentence
-) -> int:  # 10 or 100
+) -> int:  # 10, 100 or 1,000
     "Of how many students a few shares are told."
     tenths = [round(share * 10) for share in shares]
-    return 10 if min(tenths) > 0 and len(set(tenths)) == len(tenths) else 100
+    if min(tenths) > 0 and len(set(tenths)) == len(tenths):
+        return 10
+    near = [pair for pair in combinations(shares, 2) if abs(pair[0] - pair[1]) < 0.005]
+    return 100 if all(round(one * 100) == round(other * 100) for one, other in near) else 1000
 
 # %% ../../nbs/91_faces.train_words.ipynb #44101f27
 def headline(
