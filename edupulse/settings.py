@@ -89,7 +89,7 @@ def file_entries(
     prefix = Settings.model_config["env_prefix"]
     return {name: value for name, value in entries.items() if not os.environ.get(prefix + name.upper())}
 
-# %% ../nbs/00_settings.ipynb #b859ab3a
+# %% ../nbs/00_settings.ipynb #7d04f749
 def load_settings(
     file: Path | None = None,  # a `settings.ini`; found from the working directory when absent
     **overrides,  # entries given in code; they beat the file and the environment
@@ -105,4 +105,7 @@ def load_settings(
         allowed = ", ".join(Settings.model_fields)
         said = first["msg"].removeprefix("Value error, ")  # pydantic's own word for a refusal of ours
         reason = f"no such entry; there are {allowed}" if first["type"] == "extra_forbidden" else said
-        raise ValueError(f"{file or 'environment'}: {name}: {reason}") from None
+        variable = Settings.model_config["env_prefix"] + name.upper()
+        told_here = name in entries or name in overrides
+        where = f"{file or 'settings'}: {name}" if told_here else f"environment: {variable}"
+        raise ValueError(f"{where}: {reason}") from None

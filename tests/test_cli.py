@@ -112,7 +112,11 @@ def test_the_inputs_fault_is_1_and_one_line(edupulse, words, said):
         (("synth", "new", "--students", "5"), "50 or more students", {}),
         (("init",), "a_file", {"EDUPULSE_HOME": "a_file"}),
         (("init",), "/proc/home", {"EDUPULSE_HOME": "/proc/home"}),
-        (("init",), "database_url: mysql: is not supported", {"EDUPULSE_DATABASE_URL": "mysql://u:pw@h/d"}),
+        (
+            ("init",),
+            "EDUPULSE_DATABASE_URL: mysql: is not supported",
+            {"EDUPULSE_DATABASE_URL": "mysql://u:pw@h/d"},
+        ),
     ],
 )
 def test_what_cannot_be_used_is_1_and_one_line(edupulse, tmp_path, words, said, more):
@@ -121,6 +125,27 @@ def test_what_cannot_be_used_is_1_and_one_line(edupulse, tmp_path, words, said, 
     assert done.returncode == 1 and "Traceback" not in done.stderr
     line = one_line(done.stderr)
     assert said in line and "Value error" not in line and "pw@" not in line
+
+
+@pytest.mark.parametrize(
+    "words", [("init",), ("ingest", "csv", "."), ("features",), ("run", "train")], ids=lambda words: words[0]
+)
+def test_a_server_that_does_not_answer_is_one_line(edupulse, tmp_path, words):
+    "Nothing listens on port 9: the sentence says what to check, holds no password, and no error file is written."
+    done = edupulse(*words, EDUPULSE_DATABASE_URL="postgresql+psycopg://clerk:hunter2@127.0.0.1:9/x")
+    assert done.returncode == 1 and done.stdout == ""
+    line = one_line(done.stderr)
+    assert "cannot open the PostgreSQL database x on 127.0.0.1:9: " in line and "check that it runs" in line
+    assert "hunter2" not in line and not list(tmp_path.rglob("error-*"))
+
+
+def test_a_wrong_variable_is_named_and_not_the_file(edupulse, tmp_path):
+    (tmp_path / "settings.ini").write_text("[edupulse]\nn_size = 10\ncounselor_caseload = 300\n")
+    done = edupulse("doctor", EDUPULSE_COUNSELOR_CASELOAD="abc")
+    assert done.returncode == 1
+    assert "environment: EDUPULSE_COUNSELOR_CASELOAD: " in done.stdout and "settings.ini" not in done.stdout
+    (tmp_path / "settings.ini").write_text("[edupulse]\nn_size = ten\n")
+    assert "settings.ini: n_size: " in edupulse("doctor").stdout
 
 
 @pytest.mark.soak  # the store is waited for, for a minute

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edupulse.faces.train_basis import import_table
 from edupulse.ingest.contract import CODES, CONTRACTS, Mapping, read_mapping
 from edupulse.ingest.files import as_utf8, line_numbers, survey
 from edupulse.ingest.load import ingest_folder
@@ -65,6 +66,10 @@ def test_the_same_folder_twice_changes_nothing(store):
     assert not first.failed and first.changed == sum(before.values()) == first.total("rows_read")
     assert again.changed == 0 and counts(store) == before
     assert "unchanged" in again.lines()[-1]
+    row = re.findall(r"<td[^>]*>([^<]*)</td>", str(import_table(store)))[-4:]
+    assert row == [f"{first.changed:,}", f"{first.changed:,}", "0", f"{first.changed:,}"], (
+        "read … already there"
+    )
 
 
 def test_a_dry_run_says_what_would_happen_and_writes_nothing(store):

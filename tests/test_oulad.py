@@ -174,9 +174,20 @@ def test_late_work_is_absent_until_it_arrives(store):
 @pytest.mark.parametrize(
     "file, old, new, expected",
     [
-        ("courses.csv", "ZZZ,2014B,50", "ZZZ,2014B,fifty", "length"),
+        ("courses.csv", "ZZZ,2014B,50", "ZZZ,2014B,fifty", "module_presentation_length: a length that"),
         ("studentInfo.csv", "Withdrawn", "Gone", "final result"),
-        ("studentAssessment.csv", "11,1001,18,0,78", "11,1001,soon,0,78", "not a number"),
+        (
+            "studentAssessment.csv",
+            "11,1001,18,0,78",
+            "11,1001,soon,0,78",
+            "date_submitted: a day that is not",
+        ),
+        (
+            "studentAssessment.csv",
+            "11,1001,18,0,78",
+            "11,1001,18,0,abc",
+            "score: a score that is not a number",
+        ),
         ("studentRegistration.csv", "ZZZ,2013J,1002,", "ZZZ,2013J,1001,", "twice"),
         ("assessments.csv", "id_assessment", "id", "has no column id_assessment"),
     ],
@@ -184,13 +195,15 @@ def test_late_work_is_absent_until_it_arrives(store):
 def test_a_changed_file_stops_the_import(file, old, new, expected, tmp_path, migrated_sqlite):
     shutil.copytree(SAMPLE, tmp_path / "oulad")
     text = (tmp_path / "oulad" / file).read_text()
-    assert old in text
+    line = text[: text.index(old)].count("\n") + 1
     (tmp_path / "oulad" / file).write_text(text.replace(old, new, 1))
     shutil.copy(migrated_sqlite, tmp_path / "store.db")
     engine = connect(f"sqlite:///{tmp_path / 'store.db'}")
     result = ingest_oulad(tmp_path / "oulad", engine)
     engine.dispose()
-    assert result.exit_code == 1 and expected in result.lines()[-1] and file in result.lines()[-1]
+    said = result.lines()[-1]
+    assert result.exit_code == 1 and expected in said and file in said
+    assert line == 1 or f"first at line {line} (1 row" in said
 
 
 # ---- the published files ---------------------------------------------------------------------------------------------

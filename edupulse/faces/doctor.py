@@ -189,7 +189,7 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
     "model": check_model,
 }
 
-# %% ../../nbs/94_faces.doctor.ipynb #f2917023
+# %% ../../nbs/94_faces.doctor.ipynb #3986912a
 def ask(
     name: str,  # an entry of CHECKS
     settings: Settings,  # those of this machine
@@ -198,11 +198,11 @@ def ask(
     try:
         return CHECKS[name](settings)
     except Exception as error:
-        ours = type(error) in (ValueError, FileNotFoundError, LookupError, RuntimeError)
+        ours = type(error) in (ValueError, FileNotFoundError, LookupError, RuntimeError, ConnectionError)
         found = " ".join(str(error).split()) if ours else f"cannot be looked at ({type(error).__name__})"
         return Check(name, "fail", found, "do what it says, then `edupulse doctor` again")
 
-# %% ../../nbs/94_faces.doctor.ipynb #da92c680
+# %% ../../nbs/94_faces.doctor.ipynb #36019fc0
 def examine(
     settings: Settings | None = None,  # those of this machine when absent
 ) -> Diagnosis:
@@ -211,7 +211,7 @@ def examine(
         try:
             settings = load_settings()
         except ValueError as error:
-            broken = Check("settings", "fail", str(error), "correct that line of settings.ini")
+            broken = Check("settings", "fail", str(error), "correct the entry it names")
             alone = ("python", "packages", "resources", "memory", "gpu")
             return Diagnosis((broken, *(ask(name, Settings.model_construct()) for name in alone)))
     return Diagnosis(tuple(ask(name, settings) for name in CHECKS))

@@ -74,7 +74,7 @@ def open_store(
         raise RuntimeError(f"the store's tables are {state} for this version of EduPulse; run: edupulse init")
     return engine
 
-# %% ../../nbs/96_faces.terminal.ipynb #6bcc7b11
+# %% ../../nbs/96_faces.terminal.ipynb #791d157c
 def meant_for_people(
     error: Exception,  # what stopped a command
 ) -> str | None:  # the sentence, or None when the error is a surprise
@@ -84,6 +84,7 @@ def meant_for_people(
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror.lower()}"
     on_purpose = ours and type(error) in (ValueError, LookupError, RuntimeError, FileNotFoundError)
+    on_purpose = on_purpose or type(error) is ConnectionError  # the system's own are subclasses
     return " ".join(str(error).split()) or None if on_purpose else None
 
 # %% ../../nbs/96_faces.terminal.ipynb #5f6c18ad

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Step', 'flow_table', 'RunRows', 'learned_labels', 'taken_out', 'rows_in', 'rows_out', 'run_steps', 'how_it_was_split',
-           'import_table', 'code_version', 'version_table', 'limits', 'remarks_on', 'write_figures']
+           'rows_unchanged', 'import_table', 'code_version', 'version_table', 'limits', 'remarks_on', 'write_figures']
 
 # %% ../../nbs/91_faces.train_basis.ipynb #606c6385
 import json
@@ -122,7 +122,7 @@ def run_steps(
     "Each step from the records to the figures, with its rows and what was left out."
     return rows_in(run) + rows_out(assessment)
 
-# %% ../../nbs/91_faces.train_basis.ipynb #66d634d7
+# %% ../../nbs/91_faces.train_basis.ipynb #7ff0504f
 def how_it_was_split(
     training: TrainingConfig,
     left_out: bool,  # whether people who are judged were taken out of the learning
@@ -142,7 +142,14 @@ def how_it_was_split(
     kept = " People who are judged may be known from earlier years, as they will be in use."
     return element("p", words + (taken if left_out else kept))
 
-# %% ../../nbs/91_faces.train_basis.ipynb #81555fb5
+# %% ../../nbs/91_faces.train_basis.ipynb #e4eb1404
+def rows_unchanged(
+    details: Mapping,  # of an import's record
+) -> int:
+    "Rows of an import that the store already had."
+    return sum(file.get("unchanged", 0) for file in details.get("files", {}).values())
+
+# %% ../../nbs/91_faces.train_basis.ipynb #90c963b7
 def import_table(
     engine: sa.Engine,  # the store
 ) -> Html:
@@ -151,8 +158,11 @@ def import_table(
     chosen = sa.select(imports).where(imports.c.state == "finished").order_by(imports.c.finished_at)
     with session(engine, read_only=True) as db:
         found = db.execute(chosen).mappings().all()
-    names = ("rows_read", "rows_accepted", "rows_quarantined", "rows_duplicate")
-    rows = [[each["source"], *(f"{each[name]:,}" for name in names)] for each in found]
+    names = ("rows_read", "rows_accepted", "rows_quarantined")
+    rows = [
+        [each["source"], *(f"{each[name]:,}" for name in names), f"{rows_unchanged(each['details']):,}"]
+        for each in found
+    ]
     heads = ["Import", "Rows read", "Accepted", "Quarantined", "Already there"]
     return table(
         heads,

@@ -29,17 +29,17 @@ def store_name(
     host = url.host or url.query.get("host", "local socket")
     return f"PostgreSQL database {url.database} on {host}" + (f":{url.port}" if url.port else "")
 
-# %% ../../nbs/11_store.engine.ipynb #1213897c
+# %% ../../nbs/11_store.engine.ipynb #135da633
 def explain_unreachable(
     context: sa.engine.ExceptionContext,  # what SQLAlchemy knows about the failure
-) -> RuntimeError | None:  # the error to raise instead
+) -> ConnectionError | None:  # the error to raise instead
     "Say in one line that the store cannot be reached and what to do."
     if context.connection is not None and not context.is_disconnect:
         return None
     reason = str(context.original_exception).strip().splitlines() or ["no reason given"]
     password = context.engine.url.password
     line = reason[0].replace(str(password), "…") if password else reason[0]
-    return RuntimeError(
+    return ConnectionError(
         f"cannot open the {store_name(context.engine.url)}: {line}; "
         "check that it runs, and EDUPULSE_DATABASE_URL or database_url in settings.ini"
     )
