@@ -419,14 +419,14 @@ def test_timescaledb_is_used_only_where_it_is_offered(store):
 
 
 def test_an_unreachable_server_is_one_line_without_the_password():
-    with pytest.raises(RuntimeError) as refused:
+    with pytest.raises(ConnectionError) as refused:
         connect("postgresql+psycopg://clerk:hunter2@127.0.0.1:1/edupulse")
     assert "hunter2" not in str(refused.value) and "\n" not in str(refused.value)
 
 
 def test_an_unusable_file_is_one_line(tmp_path):
     (tmp_path / "store.db").write_bytes(b"this is not a database, it is a letter" * 50)
-    with pytest.raises(RuntimeError) as refused:
+    with pytest.raises(ConnectionError) as refused:
         connect(f"sqlite:///{tmp_path / 'store.db'}")
     assert "store.db" in str(refused.value) and "\n" not in str(refused.value)
 
