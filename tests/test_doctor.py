@@ -100,4 +100,4 @@ def test_the_command_says_so_with_its_exit_status(tmp_path):
     assert done.returncode == 1 and json.loads(done.stdout)["well"] is False
     environment["EDUPULSE_N_SIZE"] = "many"
     done = subprocess.run(run[:-1], capture_output=True, text=True, cwd=tmp_path, env=environment)
-    assert done.returncode == 1 and "n_size" in done.stdout and "Traceback" not in done.stderr
+    assert done.returncode == 1 and "EDUPULSE_N_SIZE" in done.stdout and "Traceback" not in done.stderr
