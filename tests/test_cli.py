@@ -148,7 +148,7 @@ def test_a_wrong_variable_is_named_and_not_the_file(edupulse, tmp_path):
     assert "settings.ini: n_size: " in edupulse("doctor").stdout
 
 
-@pytest.mark.soak  # the store is waited for, for a minute
+@pytest.mark.soak  # the store is waited for, for twenty seconds
 def test_a_store_that_another_program_writes_to_is_one_line(edupulse, tmp_path):
     edupulse("init")
     with sqlite3.connect(tmp_path / "home" / "edupulse.db", isolation_level=None) as other:

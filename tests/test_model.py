@@ -88,6 +88,17 @@ def test_a_wide_network_is_wide_wherever_it_is_read():
         assert not torch.allclose(network(*weeks, tensors.context), said, atol=1e-3)
 
 
+def test_places_and_both_kinds_of_members_are_saved_and_loaded(tmp_path):
+    example = invent(PLAN)
+    model = RiskModel(replace(CONFIG, scale="ranks", wide_members=1), TRAINING)
+    model.fit(example.sequences, example.labels).save(tmp_path / "model")
+    loaded = RiskModel.load(tmp_path / "model")
+    assert [member.present is None for member in loaded.members_] == [False, True]
+    assert scores_hash(loaded, example.sequences) == scores_hash(model, example.sequences)
+    plain = RiskModel(replace(CONFIG, wide_members=1), TRAINING).fit(example.sequences, example.labels)
+    assert scores_hash(plain, example.sequences) != scores_hash(model, example.sequences)
+
+
 def test_every_file_of_a_real_model_is_sealed(fitted, tmp_path):
     model, _ = fitted
     model.save(tmp_path / "model")

@@ -44,12 +44,13 @@ create or replace macro known_otherwise(week_end, first_week_end, recorded_at, s
     and week_end <= coalesce(superseded_at, recorded_at)
     and (superseded_at is null or recorded_at < week_end);
 
--- Where a value stands among its class's on the same day: the share of the others who are below, ties counting half.
-create or replace macro among_classmates(class, value) as if(
+-- Where a value stands among those of its school on the same day: the share of the others who are below, ties counting
+-- half.
+create or replace macro among_classmates(value) as if(
     value is not null,
     (
-        rank() over (partition by class, as_of order by value nulls last)
-        + count(value) over (partition by class, as_of order by value nulls last range unbounded preceding) - 2
-    ) / nullif(2 * (count(value) over (partition by class, as_of) - 1), 0),
+        rank() over (partition by school_no, as_of order by value nulls last)
+        + count(value) over (partition by school_no, as_of order by value nulls last range unbounded preceding) - 2
+    ) / nullif(2 * (count(value) over (partition by school_no, as_of) - 1), 0),
     null
-);
+)::float;

@@ -1,9 +1,9 @@
 -- A timeline is a student at a school seen as of one day. The final one (view 9999-12-31) serves all weeks but the dirty
 -- ones; each dirty row has a timeline of its own, of what was known then. row_weeks: the weeks, as bits, that have a
 -- row; valid_weeks: those whose features are taken from this timeline. dirty_row: the row_key of a dirty row.
--- stay_view: the view of the roll that holds on that day. timeline_no: 64 × base_no, or the row_key of a dirty row + 2³⁰;
--- so the final ones come first, and in_slice tells both by first_row and last_row. fold_week: what lies before the eight weeks that a first row
--- looks back over counts for the year to date only, and is folded into the one week before them.
+-- stay_view: the view of the roll that holds on that day. timeline_no: 64 × base_no, or the row_key of a dirty row +
+-- 2³⁰; so the final ones come first, and in_slice tells both by first_row and last_row. fold_week: what lies before the
+-- eight weeks that a first row looks back over counts for the year to date only, and is folded into the one week before.
 with dirty as (
     select student_weeks.*
     from student_weeks
