@@ -149,13 +149,15 @@ def test_a_wrong_variable_is_named_and_not_the_file(edupulse, tmp_path):
 
 
 @pytest.mark.soak  # the store is waited for, for twenty seconds
-def test_a_store_that_another_program_writes_to_is_one_line(edupulse, tmp_path):
+def test_a_store_that_another_program_writes_to_is_waited_for_and_then_refused(edupulse, tmp_path):
     edupulse("init")
     with sqlite3.connect(tmp_path / "home" / "edupulse.db", isolation_level=None) as other:
         other.execute("begin exclusive")
         done = edupulse("ingest", "csv", resource("data/samples/district"))
         other.execute("rollback")
-    assert done.returncode == 1 and "another program is writing to it" in one_line(done.stderr)
+    waits, refusal = done.stderr.splitlines()
+    assert "waiting up to 20 s" in waits and f"(process {os.getpid()})" in waits
+    assert done.returncode == 1 and "another program is writing to it" in one_line(refusal)
 
 
 def test_features_say_how_far_the_data_go(edupulse):
