@@ -123,15 +123,17 @@ def check_labels(
             f"known_until={split.train_until}"
         )
 
-# %% ../../nbs/66_backtest.plan.ipynb #2aa806af
+# %% ../../nbs/66_backtest.plan.ipynb #8a9aa4bb
 def check_people_apart(
     learned: pd.DataFrame,  # weekly rows that are learned from: person
     judged: pd.DataFrame,  # weekly rows that are judged: person
     split: TimeSplit,
 ) -> None:
     "Refuse people on both sides of a split that keeps them apart."
-    both = set(learned["person"]) & set(judged["person"])
-    if split.judged_people == "leave_out" and both:
+    if split.judged_people != "leave_out":
+        return
+    both = set(learned["person"].unique()) & set(judged["person"].unique())
+    if both:
         raise ValueError(
             f"{len(both):,} people are learned from and judged in {split.name}, and judged_people=leave_out "
             "keeps them apart; take their rows out of the learning"
