@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['PLACE', 'SHARES', 'NETWORK', 'MODELS', 'place_means', 'risk_of_place', 'SchoolGradeMean', 'Weekly', 'network_for',
-           'cuts_for', 'Network', 'Blend', 'without_options', 'log_odds', 'best_share', 'Entry', 'weekly', 'find_entry',
-           'make_model']
+           'cuts_for', 'Network', 'Blend', 'log_odds', 'best_share', 'Entry', 'weekly', 'find_entry', 'make_model',
+           'sized']
 
-# %% ../../nbs/67_backtest.models.ipynb #b53a1e99
+# %% ../../nbs/67_backtest.models.ipynb #26c10a15
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -103,7 +103,7 @@ class Weekly:
         "The risk of each row."
         return self.rival.predict(features)
 
-# %% ../../nbs/67_backtest.models.ipynb #fd8a6952
+# %% ../../nbs/67_backtest.models.ipynb #3d9c0511
 def network_for(
     configuration: Configuration,
     train_until: str,  # ISO date, first day not known
@@ -153,12 +153,12 @@ class Network:
         rows = features[ROW_KEY].merge(scores, on=ROW_KEY, how="left", validate="one_to_one")
         return pd.Series(rows["risk_score"].to_numpy(), features.index, name="risk_score")
 
-# %% ../../nbs/67_backtest.models.ipynb #2b6027d2
+# %% ../../nbs/67_backtest.models.ipynb #465fdf30
 SHARES = tuple(step / 10 for step in range(11))  # of the first part
 
 
 class Blend:
-    "A weighted mean of the calibrated log-odds of two models."
+    "A weighted mean of the calibrated log-odds of two models; its options are the network's."
 
     parts = ("network", "boosting")
 
@@ -170,7 +170,7 @@ class Blend:
         chosen = self.configuration
         makers = (
             Network(chosen, self.train_until),
-            Weekly(BoostingRival, without_options(chosen), self.train_until),
+            Weekly(BoostingRival, replace(chosen, options=()), self.train_until),
         )
         return [model.fit(features, labels) for model in makers]
 
@@ -192,15 +192,6 @@ class Blend:
         one, other = (log_odds(model.predict(features)) for model in self.models_)
         mean = self.share_ * one + (1 - self.share_) * other
         return pd.Series(expit(mean), features.index, name="risk_score")
-
-# %% ../../nbs/67_backtest.models.ipynb #ce42bfb6
-def without_options(
-    configuration: Configuration,
-) -> Configuration:
-    "The same with the model's own options as they are."
-    return Configuration(
-        **{**{each.name: getattr(configuration, each.name) for each in fields(Configuration)}, "options": ()}
-    )
 
 # %% ../../nbs/67_backtest.models.ipynb #14505c96
 def log_odds(
@@ -248,7 +239,7 @@ def weekly(
         cost=2 if kind is BoostingRival else 1,
     )
 
-# %% ../../nbs/67_backtest.models.ipynb #280da91c
+# %% ../../nbs/67_backtest.models.ipynb #f4899d65
 NETWORK = tuple(
     f"edupulse.{name}"
     for name in (
@@ -284,3 +275,15 @@ def make_model(
 ):  # a model with fit and predict
     "The model that a configuration asks for, not yet fitted."
     return find_entry(configuration.model).make(configuration, train_until)
+
+# %% ../../nbs/67_backtest.models.ipynb #8cbeb2ff
+def sized(
+    configurations: tuple[Configuration, ...],
+    **sizes,  # option of the network → value; 0 leaves it to the recipe
+) -> tuple[Configuration, ...]:
+    "The same configurations, those with a network with these options."
+    wanted = {name: value for name, value in sizes.items() if value}
+    return tuple(
+        replace(each, options={**dict(each.options), **wanted}) if find_entry(each.model).cost >= 10 else each
+        for each in configurations
+    )

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Ask', 'make_folds', 'read_weeks', 'Prepared', 'prepare', 'check_once', 'Backtest', 'collect', 'unfinished',
-           'run_folds', 'say_error', 'run_backtest']
+           'run_folds', 'say_error', 'run_prepared', 'run_backtest']
 
 # %% ../../nbs/68_backtest.run.ipynb #9b520410
 import json
@@ -260,15 +260,14 @@ def say_error(
         return " ".join(str(error).split())
     return type(error).__name__
 
-# %% ../../nbs/68_backtest.run.ipynb #f6be58ac
-def run_backtest(
-    ask: Ask,
+# %% ../../nbs/68_backtest.run.ipynb #dfef69f2
+def run_prepared(
+    prepared: Prepared,
     settings: Settings,
     processes: int = 0,  # 0: one for each core
     progress: bool = True,  # a bar on standard error
 ) -> Backtest:
-    "Run every fold that was not run before, and give back all of them."
-    prepared = prepare(ask, settings)
+    "Run what is planned and not there yet, and give back all of it."
     failed = run_folds(prepared, settings, processes, progress)
     if failed:
         fold, error = next(iter(failed.items()))
@@ -278,3 +277,13 @@ def run_backtest(
             f"{len(prepared.folds)} folds are kept, run again when it is mended"
         )
     return collect(prepared)
+
+# %% ../../nbs/68_backtest.run.ipynb #298af811
+def run_backtest(
+    ask: Ask,
+    settings: Settings,
+    processes: int = 0,  # 0: one for each core
+    progress: bool = True,  # a bar on standard error
+) -> Backtest:
+    "Prepare a backtest and run it."
+    return run_prepared(prepare(ask, settings), settings, processes, progress)

@@ -16,7 +16,7 @@ import pandas as pd
 from ..evaluation.assess import Assessment
 from .look import PALETTE, Html, figure, svg
 
-# %% ../../nbs/91_faces.evaluation_charts.ipynb #b7343d2c
+# %% ../../nbs/91_faces.evaluation_charts.ipynb #112c1062
 @dataclass(frozen=True)
 class ModelStyle:
     "How one model is named and drawn."
@@ -31,6 +31,8 @@ MODEL_STYLES = {
     "boosting": ModelStyle("Gradient boosting", PALETTE["meet"], (7, 3)),
     "logistic": ModelStyle("Logistic regression", PALETTE["watch"], (2, 3)),
     "rules": ModelStyle("Rules", PALETTE["soft"], (9, 3, 2, 3)),
+    "school_grade_mean": ModelStyle("School and grade", PALETTE["bar_low"], (1, 2)),
+    "blend": ModelStyle("Blend of both", PALETTE["ink"], (12, 2)),
     "oracle": ModelStyle("True hazard", PALETTE["track"], (1, 4)),
 }
 

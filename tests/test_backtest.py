@@ -1,0 +1,271 @@
+"""A backtest that is killed goes on, one that fails says where, and four planted leaks are each refused."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+
+from edupulse.backtest import run
+from edupulse.backtest.alarms import check_future
+from edupulse.backtest.fold import Judging, fold_figures, score_fold, stored_labels
+from edupulse.backtest.grid import Configuration, Fold, grid
+from edupulse.backtest.plan import Rolling, check_labels, check_people_apart, rows_to_judge, rows_to_learn
+from edupulse.backtest.run import Ask, prepare, run_backtest, unfinished
+from edupulse.evaluation.metrics import Resampling
+from edupulse.faces.demo import Demo, fill_store, make_features, make_records
+from edupulse.faces.reports import run_report
+from edupulse.features import catalog
+from edupulse.settings import Settings
+from edupulse.training.tracking import tracking_client
+
+CHOICES = {"model": ["school_grade_mean", "logistic"], "seed": [0, 1]}
+JUDGING = Judging(0.1, Resampling(repeats=10))
+ASK = Ask(grid(**CHOICES), Rolling(tests=2), JUDGING)
+PROGRAM = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from test_backtest import ASK, Settings, run_backtest
+if __name__ == "__main__":
+    run_backtest(ASK, Settings(home=sys.argv[1]), processes=2)
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    "A district of 250 students over four years, from raw records to features."
+    demo = Demo(tmp_path_factory.mktemp("district") / "home", students=250, years=4, seed=5)
+    make_records(demo)
+    fill_store(demo)
+    make_features(demo)
+    tracking_client(demo.settings)  # its tables take seconds to make; a copied home has them
+    return demo.home
+
+
+@pytest.fixture(scope="module")
+def prepared(home):
+    return prepare(ASK, Settings(home=home))
+
+
+@pytest.fixture(scope="module")
+def features(prepared):
+    return run.stored_features(prepared.shelf.features, "district", prepared.shelf.snapshot.fingerprint)
+
+
+@pytest.fixture(scope="module")
+def labels(prepared):
+    "Labels by day, as a fold reads them."
+    return lambda day=None: stored_labels(prepared.shelf, prepared.folds[0].configuration, day)
+
+
+def killed_in_the_middle(home, folder):
+    "Start a backtest, kill it when some folds are on record and others are not; the files that were finished."
+    program = folder / "backtest.py"
+    program.write_text(PROGRAM, encoding="utf-8")
+    command = [sys.executable, str(program), str(home), os.path.dirname(__file__)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=folder)
+    deadline, records = time.monotonic() + 240, home / "backtest" / "records"
+    while len(list(records.glob("[!.]*.json"))) < 2:
+        assert time.monotonic() < deadline and process.poll() is None, (
+            "the backtest ended before it was killed"
+        )
+        time.sleep(0.05)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    gone, alive = psutil.wait_procs(workers, timeout=30)
+    assert gone and not alive, "the processes of a killed backtest go with it"
+    return {file: file.stat().st_mtime_ns for file in (home / "backtest" / "rows").glob("[!.]*.parquet")}
+
+
+def ends_with_one_that_fails(ask, settings):
+    "Run a backtest beside a configuration that cannot be: the others go on, and it is named in a line."
+    wrong = Configuration("rules", options={"cutoff": 1})
+    more = replace(ask, configurations=(wrong, *ask.configurations))
+    with pytest.raises(
+        RuntimeError, match=rf"^rules .configuration {wrong.id}, 60 days. on .*cutoff.*1 more"
+    ) as told:
+        run_backtest(more, settings, processes=1, progress=False)
+    assert "\n" not in str(told.value) and "the other 8 of 10 folds are kept" in str(told.value)
+    assert {fold.configuration for fold in unfinished(prepare(more, settings))} == {wrong}
+    return run_backtest(ask, settings, processes=1)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(home):
+    "The same district after a backtest that nobody killed."
+    whole = home.parent / "whole"
+    shutil.copytree(home, whole)
+    return ends_with_one_that_fails(ASK, Settings(home=whole))
+
+
+def test_a_killed_backtest_goes_on_and_ends_like_another(home, undisturbed, tmp_path, monkeypatch):
+    killed = tmp_path / "killed"
+    shutil.copytree(home, killed)
+    finished = killed_in_the_middle(killed, tmp_path)
+    left = unfinished(prepare(ASK, Settings(home=killed)))
+    assert len(finished) >= 2 and 0 < len(left) <= 6
+
+    resumed = run_backtest(ASK, Settings(home=killed), processes=1, progress=False)
+    assert all(file.stat().st_mtime_ns == written for file, written in finished.items()), (
+        "a fold was repeated"
+    )
+    rows, others = (each.judged().drop(columns="run_id") for each in (resumed, undisturbed))
+    pd.testing.assert_frame_equal(rows, others)
+    assert resumed.folds["figures"].tolist() == undisturbed.folds["figures"].tolist()
+    client = tracking_client(Settings(home=killed))
+    runs = client.search_runs([client.get_experiment_by_name("edupulse-backtest").experiment_id])
+    assert sorted(each.info.run_id for each in runs) == sorted(resumed.folds["run_id"]), (
+        "one run for each fold"
+    )
+
+    monkeypatch.setattr(run, "run_tasks", None)  # nothing may be started again
+    monkeypatch.setattr(run, "tracking_client", None)
+    started = time.process_time()
+    again = run_backtest(ASK, Settings(home=killed))
+    assert time.process_time() - started < 5 and again.folds.equals(resumed.folds)
+    every_figure_is_traced(again, client)
+
+
+def every_figure_is_traced(backtest, client):
+    "From a figure to its run and back to its rows, to six digits."
+    for fold in backtest.folds.itertuples():
+        logged = client.get_run(fold.run_id).data
+        rows = backtest.judged(config=fold.config, fold=fold.fold)
+        assert rows["run_id"].unique().tolist() == [fold.run_id] and logged.params["model"] == fold.model
+        figures = fold_figures(rows, fold.horizon_days, JUDGING)
+        for name in ("auroc", "precision", "average_precision"):
+            assert np.isclose(figures[name]["value"], logged.metrics[f"{name}.value"], atol=1e-6)
+
+
+def test_the_report_shows_what_is_on_record(undisturbed, features):
+    settings = Settings(home=undisturbed.prepared.shelf.folder.parent)
+    asked = {"models": CHOICES["model"], "seeds": CHOICES["seed"], "tests": 2}
+    asked |= {"capacity_share": 0.1, "bootstrap_repeats": 10}
+    page = run_report("backtest", asked, settings=settings).html.read_text(encoding="utf-8")
+    assert (
+        page.count("<h1") == 1
+        and page.count("<main>") == 1
+        and "<script" not in page
+        and "Traceback" not in page
+    )
+    assert all(run_id in page for run_id in undisturbed.folds["run_id"]), "nothing was computed again"
+    for fold in undisturbed.folds.itertuples():
+        assert f"{fold.figures['auroc']['value']:.3f}" in page
+    assert not any(student in page for student in features["student_id"].unique())
+
+
+def test_features_that_know_the_future_are_refused(prepared, features, home, tmp_path):
+    split = prepared.folds[-1].split
+    day = f"{pd.Timestamp(split.test_from) + pd.Timedelta(days=120):%Y-%m-%d}"
+    assert check_future(prepared.shelf.snapshot, features, day) > 1000
+    ahead = features.groupby(["student_id", "school_year"])["attendance_rate_1w"].shift(-1)
+    with pytest.raises(ValueError, match="know the future: attendance_rate_1w; .* student-weeks") as told:
+        check_future(prepared.shelf.snapshot, features.assign(attendance_rate_1w=ahead), day)
+    assert "\n" not in str(told.value)
+
+    place = tmp_path / "home"  # and so they are in a store, before any fold
+    shutil.copytree(home, place)
+    shutil.rmtree(place / "backtest", ignore_errors=True)
+    for file in (place / "features" / "district").glob("*/*/*.parquet"):
+        rows = pd.read_parquet(file)
+        rows["incidents_ytd"] = rows.groupby("student_id")["incidents_ytd"].transform("max")
+        rows.to_parquet(file, index=False)
+    run.stored_features.cache_clear()
+    with pytest.raises(ValueError, match="know the future: incidents_ytd"):
+        prepare(ASK, Settings(home=place))
+    run.stored_features.cache_clear()
+
+
+def leaky(name):
+    "The district's feature set with one input more."
+    extra = replace(catalog.CATALOG["attendance_rate_1w"], name=name)
+    return replace(
+        catalog.find_feature_set("district"), name="leaky", catalog={**catalog.CATALOG, name: extra}
+    )
+
+
+def test_an_exit_code_among_the_inputs_is_refused(prepared, features, labels, monkeypatch):
+    configuration = Configuration("rules")
+    monkeypatch.setitem(catalog.FEATURE_SETS, "leaky", leaky("exit_code"))
+    with pytest.raises(ValueError, match="exit_code among the inputs"):
+        Ask((replace(configuration, feature_set="leaky"),), Rolling(), JUDGING)
+
+    monkeypatch.setitem(catalog.FEATURE_SETS, "leaky", leaky("lunch_code"))
+    hidden = replace(configuration, feature_set="leaky")
+    Ask((hidden,), Rolling(), JUDGING)  # by its name nobody would know
+    key = ["student_id", "school_year", "week"]
+    left = features[key].merge(labels()[[*key, "last_attended"]], on=key, how="left")["last_attended"].notna()
+    planted = features.assign(lunch_code=np.where(left, 3.0, np.nan))
+    fold = Fold(hidden, prepared.folds[0].split)
+    with pytest.raises(ValueError, match="lunch_code alone tells who leaves"):
+        score_fold(fold, planted, labels)
+    honest = features.assign(lunch_code=np.random.default_rng(0).integers(0, 4, len(features)).astype(float))
+    assert len(score_fold(fold, honest, labels)) == len(rows_to_judge(features, fold.split))
+
+
+def test_a_shared_student_across_folds_is_refused(prepared, features):
+    split = replace(prepared.folds[-1].split, judged_people="leave_out")
+    learned, judged = rows_to_learn(features, split), rows_to_judge(features, split)
+    check_people_apart(learned, judged, split)
+    assert not set(learned["person"]) & set(judged["person"])
+    returning = features[(features["as_of"] <= split.learn_until) & features["person"].isin(judged["person"])]
+    assert len(returning), "nobody comes back, and nothing is tested"
+    with pytest.raises(ValueError, match="1 people are learned from and judged"):
+        check_people_apart(pd.concat([learned, returning.iloc[:1]]), judged, split)
+
+
+def test_a_label_window_over_the_split_is_refused(prepared, features, labels):
+    fold = prepared.folds[-1]
+    with pytest.raises(ValueError, match="training labels know the future: .* up to 20.*known_until=20"):
+        score_fold(fold, features, lambda day=None: labels(None))  # labels of today, whatever was asked
+    in_spring = replace(
+        fold.split,
+        test_from=f"{fold.split.test_from[:4]}-05-01",
+        train_until=f"{fold.split.test_from[:4]}-05-01",
+    )
+    known = labels(in_spring.train_until)
+    learned = rows_to_learn(features, in_spring)
+    check_labels(learned, known, in_spring)
+    late = features[(features["as_of"] >= in_spring.train_from) & (features["as_of"] < in_spring.test_from)]
+    with pytest.raises(
+        ValueError, match=f"look 60 days ahead, to .* the test begins on {in_spring.test_from}"
+    ) as told:
+        check_labels(late, known, in_spring)
+    assert "\n" not in str(told.value)
+    with pytest.raises(ValueError, match="gap_days=30 is shorter than the label window"):
+        replace(in_spring, gap_days=30)
+
+
+def test_nothing_of_the_test_changes_a_score(prepared, features, labels):
+    "Rows and labels from the test on are turned over; what was scored before them stays to the bit."
+    fold = replace(prepared.folds[0], configuration=Configuration("logistic"))
+    middle = pd.Timestamp(fold.split.test_from) + pd.Timedelta(days=60)
+    before = score_fold(fold, features, labels)
+    changed = features.copy()
+    names = list(catalog.find_feature_set("district").names)
+    changed.loc[changed["as_of"] > middle, names] = changed.loc[changed["as_of"] > middle, names] * -3 + 7
+
+    def turned(day=None):
+        known = labels(day)
+        return known if day is not None else known.assign(last_attended=known["as_of"], days=1, event=True)
+
+    after = score_fold(fold, changed, turned)
+    same = before["as_of"] <= middle
+    assert same.any() and before.loc[same, "risk_score"].equals(after.loc[same, "risk_score"])
+    assert not before.loc[~same, "risk_score"].equals(after.loc[~same, "risk_score"]) and after["left"].all()
+
+
+def test_what_is_kept_belongs_to_what_it_was_made_from(prepared):
+    fold, shelf = prepared.folds[0], prepared.shelf
+    other = replace(shelf, judging=replace(JUDGING, capacity_share=0.2))
+    assert shelf.rows(fold) == other.rows(fold) and shelf.figures(fold) != other.figures(fold)
+    newer = replace(shelf, snapshot=replace(shelf.snapshot, fingerprint="another"))
+    assert newer.rows(fold) != shelf.rows(fold)
