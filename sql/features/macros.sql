@@ -34,9 +34,15 @@ create or replace macro course_of(line_week) as (line_week >> 6) & 67108863;
 
 create or replace macro week_of(line_week) as line_week & 63;
 
--- Whether a timeline belongs to the slice of students in hand; see timelines.
+-- The student at a school whose timeline it is; see timelines.
+create or replace macro base_of(timeline) as (timeline & 1073741823) >> 6;
+
+-- Whether a timeline, and whether a student, belongs to the slice of students in hand; see timelines and slices.
 create or replace macro in_slice(timeline) as
     timeline & 1073741823 between getvariable('first_row') and getvariable('last_row');
+
+create or replace macro student_in_slice(student) as
+    student between getvariable('first_student') and getvariable('last_student');
 
 -- Whether a record that was entered late, or corrected since, was known otherwise at a week's end than it is finally.
 create or replace macro known_otherwise(week_end, first_week_end, recorded_at, superseded_at) as

@@ -3,7 +3,6 @@ select
     base_no,
     student_no,
     school_no,
-    any_value(student_order) as student_order,
     bit_or(1::bigint << week) as row_weeks,
     min(week) as first_week,
     max(week) as last_week,

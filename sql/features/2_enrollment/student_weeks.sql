@@ -6,7 +6,6 @@ with candidates as (
         segments.school_no,
         segments.grade_level,
         weeks.week,
-        weeks.week_start,
         weeks.as_of
     from segments
     join weeks
@@ -16,7 +15,8 @@ with candidates as (
     left join stay_views
         on stay_views.student_no = segments.student_no
         and stay_views.as_of = weeks.as_of
-    where segments.view = coalesce(stay_views.as_of, date '9999-12-31')
+    where student_in_slice(segments.student_no)
+      and segments.view = coalesce(stay_views.as_of, date '9999-12-31')
 ),
 
 movers as (
@@ -32,7 +32,6 @@ first_of_number as (
 
 select
     student_schools.base_no,
-    student_schools.student_order,
     student_schools.base_no * 64 + candidates.week as row_key,
     candidates.*
 from candidates

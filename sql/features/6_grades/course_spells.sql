@@ -5,12 +5,13 @@
 with in_order as (
     select
         line_week,
+        line_weeks,
         last_week,
+        school_no,
         mark::double * 4096 + 1 as marks
     from course_work
-    where in_slice(timeline_of(line_week))
-      and mark is not null
-      and moves_course
+    where mark is not null
+      and line_weeks <> 0
     order by line_week
 ),
 
@@ -25,6 +26,8 @@ passed as (
 
 select
     line_week,
+    line_weeks,
+    school_no,
     least(next_line_week, line_week - week_of(line_week) + last_week + 1) as end_line_week,
     max(if(starts, line_week, 0)) over (rows unbounded preceding) as first_line_week,
     since_start(starts, marks_so_far, marks)::bigint as year_to_date

@@ -1,7 +1,7 @@
 -- Each course in every week from its first mark on: its mean so far, a quotient of whole numbers under 4096, so that a
 -- course at exactly 60 is at 60, and the grade points for it, with the mean and the points of eight weeks before; and
 -- the mean of the last four weeks. Weeks are laid out in their order, so that what was four weeks ago stands four rows
--- above; place: weeks since the first.
+-- above; place: weeks since the first. What lies before the first is of another line, and is_compared says so.
 with spells as (
     select
         *,
@@ -13,6 +13,8 @@ laid_out as (
     select
         unnest(range(line_week, end_line_week)) as line_week,
         first_line_week,
+        line_weeks,
+        school_no,
         year_to_date,
         mean,
         (mean >= 6000)::double + (mean >= 7000)::double + (mean >= 8000)::double + (mean >= 9000)::double as points
@@ -34,12 +36,16 @@ passed as (
 )
 
 select
-    timeline_of(line_week)::integer as timeline_no,
-    course_of(line_week)::integer as course_no,
-    week_of(line_week)::integer as week,
+    base_of(timeline_of(line_week)) * 64 + week_of(line_week) as row_key,
+    course_of(line_week) as course_no,
+    week_of(line_week) as week,
+    school_no,
+    line_weeks,
     mean,
     points,
     (marks_4 >> 12) / nullif(marks_4 & 4095, 0) as recent_mean,
-    if(place >= 8, lag(mean, 8) over (), null) as earlier_mean,
-    if(place >= 8, lag(points, 8) over (), null) as earlier_points
+    marks_4 > 0 as is_recent,
+    place >= 8 as is_compared,
+    lag(mean, 8, 0) over () as earlier_mean,
+    lag(points, 8, 0) over () as earlier_points
 from passed

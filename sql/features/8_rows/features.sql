@@ -4,7 +4,6 @@ with bases as (
     select
         base_weeks.base_no,
         base_weeks.school_no,
-        base_weeks.student_order,
         base_weeks.grade_level,
         students.student_id::varchar as student_id,
         students.person,
@@ -46,7 +45,6 @@ moves as (
 
 select
     placed.row_key,
-    student_order,
     student_id,
     person,
     school_id,
