@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['ROW_KEY', 'JUDGED', 'CUTTING', 'judged_scores', 'up_to', 'score_fold', 'at_any_day', 'plain', 'Judging',
-           'fold_figures', 'keep_frame', 'Shelf', 'scoring_code', 'judging_code', 'stored_labels', 'stored_features',
-           'run_fold']
+           'fold_figures', 'keep_frame', 'Shelf', 'scoring_code', 'judging_code', 'OneThread', 'stored_labels',
+           'stored_features', 'run_fold']
 
-# %% ../../nbs/67_backtest.fold.ipynb #36474841
+# %% ../../nbs/67_backtest.fold.ipynb #bf9847c6
 import json
 import os
 import time
@@ -41,7 +41,7 @@ from ..settings import private_folder
 from ..store.snapshot import Snapshot, write_durably
 from ..training.split import labels_as_of
 
-# %% ../../nbs/67_backtest.fold.ipynb #37f459c1
+# %% ../../nbs/67_backtest.fold.ipynb #680b3f50
 ROW_KEY = ["student_id", "school_year", "week"]
 JUDGED = [
     *(
@@ -134,7 +134,7 @@ class Judging:
     capacity_share: float  # share of students who can be met in a week, in (0, 1]
     resampling: Resampling = Resampling()
 
-# %% ../../nbs/67_backtest.fold.ipynb #9fa1f05a
+# %% ../../nbs/67_backtest.fold.ipynb #27310c40
 def fold_figures(
     judged: pd.DataFrame,  # the rows of one fold
     horizon_days: int,
@@ -213,7 +213,7 @@ def scoring_code(
     modules = (*(f"edupulse.{name}" for name in CUTTING), *find_entry(model).modules)
     return code_version(modules, [read_sql(f"labels/{name}") for name in RELATIONS])
 
-# %% ../../nbs/67_backtest.fold.ipynb #74add049
+# %% ../../nbs/67_backtest.fold.ipynb #f9cdecc8
 @lru_cache
 def judging_code() -> str:
     "The version of the code that makes figures of scores."
@@ -221,7 +221,20 @@ def judging_code() -> str:
         ("edupulse.backtest.fold", "edupulse.evaluation.assess", "edupulse.evaluation.metrics")
     )
 
-# %% ../../nbs/67_backtest.fold.ipynb #2fe6335c
+# %% ../../nbs/67_backtest.fold.ipynb #c4fe5072
+@dataclass(frozen=True)
+class OneThread:
+    "A snapshot for a process that has one core."
+
+    snapshot: Snapshot
+
+    def connect(self, threads: int = 1):  # a DuckDB connection
+        "The snapshot's relations as views, read by one thread, without a progress bar."
+        connection = self.snapshot.connect(threads)
+        connection.execute("set enable_progress_bar = false")
+        return connection
+
+# %% ../../nbs/67_backtest.fold.ipynb #33a1e073
 def stored_labels(
     shelf: Shelf,
     configuration: Configuration,
@@ -235,10 +248,10 @@ def stored_labels(
     if not file.is_file():
         with FileLock(file.with_suffix(".lock")):
             if not file.is_file():
-                keep_frame(build_labels(shelf.snapshot, policy, day, cuts), file)
+                keep_frame(build_labels(OneThread(shelf.snapshot), policy, day, cuts), file)
     return pd.read_parquet(file)
 
-# %% ../../nbs/67_backtest.fold.ipynb #e53c5479
+# %% ../../nbs/67_backtest.fold.ipynb #5c67b3d6
 @lru_cache(maxsize=1)
 def stored_features(
     folder: Path,  # of the feature stores
