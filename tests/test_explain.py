@@ -3,15 +3,20 @@
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edupulse.explain.attribution import AttributionConfig, attribute
 from edupulse.explain.deletion import deletion_test
-from edupulse.explain.phrases import CONCERNS, STRENGTHS
+from edupulse.explain.phrases import CONCERNS, STRENGTHS, Number
 from edupulse.explain.reasons import SILENT, reasons, record_now
+from edupulse.explain.steps import STEPS, own_step, shared_steps, step_counts
 from edupulse.features.catalog import CATALOG, find_feature_set
 from edupulse.model.config import ModelConfig, TrainingConfig
 from edupulse.scoring.examples import invent_district
@@ -111,6 +116,78 @@ def test_a_student_without_data_gets_no_reason(trained):
     given = attribute(model, empty)
     assert not given.parts.any()
     assert reasons(record_now(empty), given.parts, CATALOG) == [[]] * 5
+
+
+CLOSE = {"absence": "unexcused_absences_4w", "missing work": "missing_work_4w", "grades": "grade_mean_4w"}
+NUMBERS = st.none() | st.just(float("nan")) | st.floats(-20, 120) | st.integers(0, 12).map(float)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from(sorted(CONCERNS)), max_size=3, unique_by=lambda name: CONCERNS[name].theme),
+    st.fixed_dictionaries({}, optional={name: NUMBERS for step in STEPS for name in step.when}),
+)
+def test_a_next_step_is_about_the_reasons_and_quotes_what_is_known(names, values):
+    factors = [
+        {"factor": name, "theme": CONCERNS[name].theme, "recommendation": CATALOG[name].next_step}
+        for name in names
+    ]
+    said = own_step(factors, values, "10 – 16 Nov", {})
+    assert (said is None) == (not factors) and said == own_step(factors, dict(values), "10 – 16 Nov", {})
+    if said is None or said in {factor["recommendation"] for factor in factors}:
+        return
+    found = [
+        step
+        for step in STEPS
+        if step.text
+        and step.holds({factor["theme"] for factor in factors}, values)
+        and said
+        == step.text.format(**{name: Number(values[name]) for name in step.when}, last_week="10 – 16 Nov")
+    ]
+    assert len(found) == 1 and "nan" not in said
+
+
+def test_students_with_the_same_reasons_get_steps_of_their_own():
+    """Of a list on which everybody has the same three reasons, no sentence holds for half."""
+    same = [
+        {"factor": name, "theme": theme, "recommendation": CATALOG[name].next_step}
+        for theme, name in CLOSE.items()
+    ]
+    generator = np.random.default_rng(3)
+    values = [
+        {
+            "current_absence_streak": float(generator.poisson(1.2)),
+            "attendance_rate_1w": float(generator.integers(0, 6) / 5),
+            "excused_absences_4w": float(generator.poisson(1.5)),
+            "courses_failing": float(generator.poisson(0.8)),
+            "missing_work_4w": float(2 + generator.poisson(3)),
+        }
+        for _ in range(48)
+    ]
+    steps = [own_step(same, each, "10 – 16 Nov", step_counts([same] * 48)) for each in values]
+    assert max(Counter(steps).values()) < 24 and len(set(steps)) > 12
+    assert [each.count for each in shared_steps([same] * 48)] == [48, 48, 48]
+
+
+@given(st.integers(1, 12), st.integers(1, 12))
+def test_failing_courses_are_counted_and_never_a_percentage(failing, more):
+    courses = failing + more - 1
+    values = {
+        "courses_failing": float(failing),
+        "courses_failing_share": float(np.float32(failing / courses)),
+    }
+    for name, value in values.items():
+        said = CONCERNS[name].say(value, date(2025, 11, 16), date(2025, 11, 16), values)
+        assert said == f"Failing {failing} of {courses} course{'' if courses == 1 else 's'} as of 16 Nov."
+    assert "%" not in CONCERNS["courses_failing_share"].say(
+        failing / courses, date(2025, 11, 16), date(2025, 11, 16)
+    )
+
+
+def test_no_next_step_speaks_of_what_nobody_knows():
+    """A letter that somebody may send, a change that was not named: a step must be whole without its reason beside it."""
+    for step in [*(row.next_step for row in CATALOG.values()), *(step.text for step in STEPS)]:
+        assert not re.search(r"the letter|since then|that piece", step), step
 
 
 def test_what_dashboards_import_does_not_bring_torch():

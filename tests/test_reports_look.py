@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 
 from edupulse.faces.caseload_page import caseload_page
-from edupulse.faces.look import figure, page, report_html, svg
+from edupulse.faces.look import figure, page, report_html, svg, table
 from edupulse.scoring.caseload import Caseload
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -223,10 +224,69 @@ def test_words_are_kind_and_have_no_scores(opened, caseload_report):
         assert shape in text
 
 
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("width", [1280, 400, 360])
 def test_nothing_runs_out_of_the_page(opened, caseload_report, width):
     tab, _, _ = opened(caseload_report, width)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_on_a_telephone_letters_stay_readable_and_captions_are_whole(opened):
+    """A wide drawing and a wide table scroll in boxes of their own; their captions do not."""
+    words = "A caption that says in one long sentence what can be seen in the drawing above it, and on whom it rests."
+    columns = [f"A long column {number}" for number in range(9)]
+    wide = figure(svg(example_chart().properties(width=900), "Wide"), words)
+    numbers = table(columns, [["x", *range(1000, 1008)]], words, numeric=range(1, 9))
+    tab, _, _ = opened(page("Wide things", wide, numbers), 360)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+    letters = tab.evaluate(
+        """[...document.querySelectorAll('svg text')].map(t => {
+            const m = t.getScreenCTM(); return parseFloat(getComputedStyle(t).fontSize) * Math.hypot(m.a, m.b) })"""
+    )
+    assert letters and min(letters) >= 10.9
+    for box in (".drawing", ".scroll"):
+        assert tab.evaluate(f"(b => b.scrollWidth > b.clientWidth)(document.querySelector('{box}'))")
+        assert tab.locator(box).get_attribute("tabindex") == "0", (
+            "a box that scrolls must be reached by keyboard"
+        )
+    tab.evaluate("document.querySelector('.scroll').scrollLeft = 300")
+    for caption in ("figcaption", ".caption"):
+        edges = tab.locator(caption).bounding_box()
+        assert edges["x"] >= 0 and edges["x"] + edges["width"] <= 360 and edges["height"] > 30, caption
+
+
+def test_on_paper_a_page_holds_eight_students_and_cuts_none(opened):
+    caseload = invented_caseload(schools=1)
+    rows = [invented_student("school-0", number, "meet", ("Amara", "Okafor")) for number in range(48)]
+    tab, _, _ = opened(report(caseload_page(replace(caseload, frame=pd.DataFrame(rows)))))
+    pages = len(re.findall(rb"/Type\s*/Page\b", tab.pdf(prefer_css_page_size=True)))
+    assert pages <= 7, f"{pages} pages for 48 students, their heading and the end"
+    tab.emulate_media(media="print")
+    look = "e => { const s = getComputedStyle(e); return [s.display, s.breakInside] }"
+    assert {tuple(each) for each in tab.locator(".card").evaluate_all(f"all => all.map({look})")} == {
+        ("table-row", "avoid")
+    }
+    assert tab.locator(".heads").evaluate(look) == ["table-header-group", "avoid"], (
+        "the heads stand on each page"
+    )
+    assert "counter(pages)" in report(caseload_page(caseload))
+
+
+def test_lines_of_a_school_share_their_days(opened, caseload_report):
+    """A student who came three weeks ago has a short line at the right, below the end of everybody else's."""
+    caseload = invented_caseload(schools=1)
+    late = [
+        row["trajectory"][-3:] if place == 0 else row["trajectory"]
+        for place, row in caseload.frame.iterrows()
+    ]
+    shown = caseload_page(replace(caseload, frame=caseload.frame.assign(trajectory=late)))
+    tab, _, _ = opened(report(shown))
+    lines = tab.evaluate(
+        """[...document.querySelectorAll('.spark')].map(s => {
+            const x = [...s.querySelectorAll('polyline')].flatMap(p => p.getAttribute('points').split(' ').map(q => +q.split(',')[0]))
+            return [Math.min(...x), Math.max(...x)] })"""
+    )
+    assert lines[0][0] > 120 and {last for _, last in lines} == {163.0}
+    assert {first for first, _ in lines[1:]} == {5.0}
 
 
 def test_every_drawing_is_described_and_ids_are_unique(opened, caseload_report):

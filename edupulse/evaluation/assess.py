@@ -6,13 +6,14 @@
 __all__ = ['ROW_KEY', 'Question', 'side_by_side', 'judge', 'list_of', 'precision_at', 'difference', 'rows_on', 'judge_day',
            'judge_dates', 'curve_points', 'Assessment', 'judged_rows', 'count_rows', 'assess_bands', 'assess', 'stack']
 
-# %% ../../nbs/63_evaluation.assess.ipynb #49fa556e
+# %% ../../nbs/63_evaluation.assess.ipynb #25b4d7df
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import brier_score_loss, precision_recall_curve, roc_curve
 
+from .calibration import calibration_error, calibration_table
 from edupulse.evaluation.metrics import (
     Ranking,
     Resampling,
@@ -21,8 +22,6 @@ from edupulse.evaluation.metrics import (
     average_precision,
     band_outcomes,
     bootstrap,
-    calibration_error,
-    calibration_table,
     lead_time,
     seats,
     weekly_capacity,
@@ -191,7 +190,7 @@ def curve_points(
             tables.append(pd.DataFrame({"model": model, "curve": curve, "x": x[kept], "y": y[kept]}))
     return pd.concat(tables, ignore_index=True)
 
-# %% ../../nbs/63_evaluation.assess.ipynb #af34d596
+# %% ../../nbs/63_evaluation.assess.ipynb #b506f366
 @dataclass(frozen=True, repr=False)
 class Assessment:
     "All tables of a comparison."
@@ -200,7 +199,7 @@ class Assessment:
     counts: dict  # numbers of weeks and students: scored, with an answer, left
     models: dict[str, dict]  # model → figures, as from `judge`
     ahead: dict  # rival → Interval of the champion's AUROC minus the rival's
-    calibration: pd.DataFrame  # model, bin, n, mean_risk, share_left
+    calibration: pd.DataFrame  # model, bin, n, mean_risk, share_left, low, high
     curves: pd.DataFrame  # model, curve, x, y
     weekly: pd.DataFrame  # model, as_of, n, seats, left, found, precision, recall, lift
     bands: pd.DataFrame  # band, n, and the share that left within the horizon and within a year
@@ -257,7 +256,7 @@ def assess_bands(
     together = bands[ROW_KEY + ["risk_category"]].merge(answers, on=ROW_KEY, validate="one_to_one")
     return band_outcomes(together["risk_category"], {name: together[name] for name in ("horizon", "year")})
 
-# %% ../../nbs/63_evaluation.assess.ipynb #dde9b76e
+# %% ../../nbs/63_evaluation.assess.ipynb #ae485da5
 def assess(
     predictions: dict[str, pd.DataFrame],  # model → key, risk_score; the champion's may have risk_category
     labels: pd.DataFrame,  # as from `build_labels`, with everything that is known today
@@ -269,7 +268,9 @@ def assess(
     models, champion = list(predictions), question.champion
     honest = [model for model in models if model in question.calibrated]
     weekly = {model: weekly_capacity(list_of(rows, model, question.capacity_share)) for model in models}
-    calibration = {model: calibration_table(rows["left"], rows[model]) for model in honest}
+    calibration = {
+        model: calibration_table(rows["left"], rows[model], students=rows["student_id"]) for model in honest
+    }
     bands = predictions[champion] if "risk_category" in predictions[champion] else None
     return Assessment(
         question=question,

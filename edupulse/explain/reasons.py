@@ -187,7 +187,7 @@ def reasons(
         found.append([write_reason(record, student, name, weight, book, catalog) for name, weight in said])
     return found
 
-# %% ../../nbs/71_explain.reasons.ipynb #9e1388d3
+# %% ../../nbs/71_explain.reasons.ipynb #e96497e2
 def write_reason(
     record: Record,
     student: int,  # row of the record
@@ -201,9 +201,9 @@ def write_reason(
     value = float(record.values[student, record.columns.index(name)])
     since, until = record.since(student, phrase.window), record.until[student].item()
     step = getattr(catalog.get(name), "next_step", "") or ""
-    return Reason(
-        name, phrase.theme, float(weight), value, phrase.say(value, since, until), since, until, step
-    )
+    beside = dict(zip(record.columns, record.values[student].tolist(), strict=True))
+    sentence = phrase.say(value, since, until, beside)
+    return Reason(name, phrase.theme, float(weight), value, sentence, since, until, step)
 
 # %% ../../nbs/71_explain.reasons.ipynb #93299b49
 def strength(

@@ -4,19 +4,19 @@
 
 # %% auto #0
 __all__ = ['SMALL', 'KEY', 'TREND_SIGNS', 'NOBODY', 'headline', 'opening', 'changes', 'missing', 'freshness_words',
-           'freshness_table', 'told', 'strong_number', 'student_card', 'reason_list', 'watch_table', 'listed_name',
-           'grade_of', 'no_data_list', 'track_words', 'school_section', 'caseload_page']
+           'freshness_table', 'watch_table', 'listed_name', 'grade_of', 'no_data_list', 'track_words', 'school_section',
+           'caseload_page']
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #c03ce847
-import re
+# %% ../../nbs/92_faces.caseload_page.ipynb #abacd178
 from collections.abc import Mapping
 from datetime import timedelta
 
 import pandas as pd
 
-from ..explain.phrases import MONTHS, NO_REASON, NO_STRENGTH, day_name
-from .caseload_charts import sparkline
-from .look import Html, band, card, element, join, notice, person, table, tiles
+from ..explain.phrases import NO_REASON, day_name
+from .caseload_charts import common_scale
+from .look import Html, band, element, join, notice, person, table, tiles
+from .student_cards import student_cards, told
 from ..features.catalog import WORDS, Words
 from ..scoring.caseload import Caseload
 
@@ -36,10 +36,13 @@ def headline(
     where = "" if schools == 1 else f" students {caseload.words.at_schools.format(count=f'{schools:,}')}"
     return f"This week, meet {'this one' if count == 1 else 'these ' + number}{where}"
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #09258d51
-KEY = " The small lines show concern by week; the dotted line is where watching begins for that {school}."
+# %% ../../nbs/92_faces.caseload_page.ipynb #17f70c66
+KEY = (
+    " The small lines show concern by week, over the same days for everybody at one {school}; where a line begins later, "
+    "nothing is on record before. The dotted line is where watching begins for that {school}."
+)
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #fe62e5a8
+# %% ../../nbs/92_faces.caseload_page.ipynb #17f4162e
 def opening(
     caseload: Caseload,
 ) -> Html:  # title, date, changes, what is missing, and the bands
@@ -54,7 +57,12 @@ def opening(
     key = KEY.format(school=caseload.words.school)
     blocks = [element("h1", headline(caseload)), element("p", lede, class_="lede"), changes(caseload)]
     return join(
-        [*blocks, missing(caseload), tiles(counts), element("p", caseload.outcomes, key, class_="note")]
+        [
+            *blocks,
+            missing(caseload),
+            tiles(counts),
+            element("p", told(caseload.outcomes + key), class_="note"),
+        ]
     )
 
 # %% ../../nbs/92_faces.caseload_page.ipynb #3bd33079
@@ -130,65 +138,6 @@ def freshness_table(
     columns = [words.school.capitalize(), "Students", words.attendance.capitalize(), "Students without data"]
     return table(columns, rows, f"How fresh the records are, by {words.school}", numeric=[1, 3], stack=True)
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #064ef106
-def told(
-    sentence,  # text, None or NaN
-) -> str | None:
-    "A stored sentence as it is shown."
-    if not isinstance(sentence, str):
-        return None
-    return re.sub(rf"(\d) (?={'|'.join(MONTHS)}|%)", "\\1\u00a0", sentence)
-
-# %% ../../nbs/92_faces.caseload_page.ipynb #72557b4e
-def strong_number(
-    sentence: str,  # as from `told`
-) -> Html:
-    "A sentence with its first number in bold; the day of a date is not one."
-    found = re.search(rf"\d+(?:[.,]\d+)*(?:\u00a0%)?(?!\d|\u00a0(?:{'|'.join(MONTHS)})|\u00a0–)", sentence)
-    if found is None:
-        return join([sentence])
-    return join([sentence[: found.start()], element("strong", found.group()), sentence[found.end() :]])
-
-# %% ../../nbs/92_faces.caseload_page.ipynb #26340235
-def student_card(
-    row: Mapping,  # a row of the list with its details
-    watch_from: float | None = None,  # the risk from which students are watched at this school
-    words: Words = WORDS,  # of the caseload
-) -> Html:
-    "One student to meet."
-    name = (
-        person(row["first_name"], row["last_name"])
-        if row["first_name"] or row["last_name"]
-        else row["district_id"]
-    )
-    grade = "" if pd.isna(row["grade_level"]) else f"Grade {int(row['grade_level'])}"
-    new = element("span", row["change"], class_="new") if row["change"] else None
-    who = [element("h4", name, class_="who"), element("p", grade, " · " if grade and new else "", new)]
-    if isinstance(row["trajectory"], list) and row["trajectory"]:
-        who += [
-            sparkline(row["trajectory"], row["trend_words"], watch_from),
-            element("p", row["trend_words"], class_="small"),
-        ]
-    why = [element("h5", "Why"), reason_list(row["reasons"])]
-    going_well = element("strong", "Going well: ")
-    why.append(element("p", going_well, told(row["strength"]) or NO_STRENGTH, class_="good"))
-    if row["unsure"]:
-        lacking = " and ".join(map(words.of, row["unsure"]))
-        why.append(
-            element("p", f"No {lacking} for some weeks, so this is less sure than usual.", class_="small")
-        )
-    step = told(row["next_step"]) or "Ask how things are, and what would help."
-    return card(join(who), join(why), join([element("h5", "Suggested next step"), element("p", step)]))
-
-# %% ../../nbs/92_faces.caseload_page.ipynb #0fbc7f85
-def reason_list(
-    reasons: list[dict],  # entries of `risk_factors`
-) -> Html:
-    "The reasons as sentences."
-    if not reasons:
-        return element("p", NO_REASON)
-    return element("ul", [element("li", strong_number(told(reason["description"]))) for reason in reasons])
-
 # %% ../../nbs/92_faces.caseload_page.ipynb #ff9d97af
 TREND_SIGNS = {
     "rising": "↗ more concern",
@@ -251,7 +200,7 @@ def track_words(
         return words
     return f"{words} {beyond:,} of them may need support too, but the list is full: ask for a longer one."
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #a0c5de26
+# %% ../../nbs/92_faces.caseload_page.ipynb #dc8b0760
 NOBODY = "No one stands out so far that a conversation should come before others: nobody's risk is above the lowest category."
 
 
@@ -266,8 +215,9 @@ def school_section(
     meet, watch, track, none = (caseload.band(key, school_id) for key in ("meet", "watch", "track", "nodata"))
     watch_from = float(watch["risk_score"].min()) if len(watch) else None
     blocks = [element("h2", name), element("h3", band("meet", len(meet)))]
-    blocks += [student_card(row, watch_from, caseload.words) for row in meet.to_dict("records")]
-    blocks += [] if len(meet) else [element("p", NOBODY, class_="note")]
+    scale = common_scale([*meet["trajectory"], *watch["trajectory"]], watch_from)
+    cards = student_cards(meet.to_dict("records"), scale, caseload.words) if len(meet) else None
+    blocks.append(cards or element("p", NOBODY, class_="note"))
     if len(watch):
         blocks += [element("h3", band("watch", len(watch))), watch_table(watch)]
     if len(none):

@@ -122,7 +122,7 @@ def run_steps(
     "Each step from the records to the figures, with its rows and what was left out."
     return rows_in(run) + rows_out(assessment)
 
-# %% ../../nbs/91_faces.train_basis.ipynb #7ff0504f
+# %% ../../nbs/91_faces.train_basis.ipynb #71fec0bf
 def how_it_was_split(
     training: TrainingConfig,
     left_out: bool,  # whether people who are judged were taken out of the learning
@@ -136,7 +136,10 @@ def how_it_was_split(
         "The people take turns: everybody teaches all networks but one, and what that one says of them calibrates the"
         " probabilities; they are judged on weeks that nothing had seen."
     )
-    closing = " Between the two, each network goes once more over what is recent, but for the people that calibrate."
+    closing = (
+        " Before the calibration, each network goes once more over everything known by then, the recent weeks included;"
+        " only what calibrates is left out."
+    )
     words = people if training.calibrate_on == "people" else later + closing * bool(training.closing_epochs)
     taken = " Whoever is judged was taken out of the learning, for all models, with all earlier records."
     kept = " People who are judged may be known from earlier years, as they will be in use."

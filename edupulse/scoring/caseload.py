@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['BAND_ORDER', 'BAND_WORDS', 'scored_dates', 'read_scores', 'read_details', 'banded', 'previous_date', 'Caseload',
-           'find_scores', 'changes_since', 'caseload', 'model_facts', 'words_of', 'reading_order', 'add_details',
-           'write_caseload']
+           'find_scores', 'changes_since', 'caseload', 'model_facts', 'words_of', 'reading_order', 'common_steps',
+           'add_details', 'write_caseload']
 
-# %% ../../nbs/81_scoring.caseload.ipynb #2bd34105
+# %% ../../nbs/81_scoring.caseload.ipynb #c555da22
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 import sqlalchemy as sa
 
+from ..explain.steps import step_counts
 from ..features.catalog import FEATURE_SETS, WORDS, Words, feature_version
 from .roster import BandRule, enrolled, freshness, place_bands
 from .words import change, describe, outcome_words
@@ -224,7 +226,15 @@ def reading_order(
     )
     return rows.drop(columns="order")
 
-# %% ../../nbs/81_scoring.caseload.ipynb #33d37066
+# %% ../../nbs/81_scoring.caseload.ipynb #e6aea2df
+def common_steps(
+    frame: pd.DataFrame,  # school_id, band, risk_factors
+) -> dict[str, Counter]:  # school → the catalogue's steps, each with how many students to meet have it
+    "How common each next step is among a school's students to meet."
+    met = frame[(frame["band"] == "meet") & frame["risk_factors"].map(lambda each: isinstance(each, list))]
+    return {school: step_counts(rows) for school, rows in met.groupby("school_id")["risk_factors"]}
+
+# %% ../../nbs/81_scoring.caseload.ipynb #32b76191
 def add_details(
     engine: sa.Engine,
     frame: pd.DataFrame,  # student_id, school_id, band, risk_score
@@ -236,8 +246,9 @@ def add_details(
     details = read_details(engine, as_of, model_version, [uuid.UUID(each) for each in shown])
     full = reading_order(frame.merge(details, on="student_id", how="left"))
     listed = full["band"].isin(["meet", "watch"])
+    counts = common_steps(full)
     words = [
-        describe(row, as_of) if here else {}
+        describe(row, as_of, counts.get(row["school_id"], {})) if here else {}
         for here, row in zip(listed, full.to_dict("records"), strict=True)
     ]
     columns = ("reasons", "strength", "next_step", "trend", "trend_words", "unsure")

@@ -182,7 +182,7 @@ def calibrate(
     share, left = (block.numpy()[:, : logits.shape[1]][weeks] for block in (goals.share, goals.left))
     return fit_calibrator(logits[weeks], share, left)
 
-# %% ../../nbs/54_training.ensemble.ipynb #9cda70b6
+# %% ../../nbs/54_training.ensemble.ipynb #34f70b76
 def learn_in_time(
     ensemble: Ensemble,  # untrained
     sequences: Sequences,
@@ -196,7 +196,7 @@ def learn_in_time(
     material, members = Material(tensors, learn, stop, training), ensemble.members
     grown = [grow_member(member, material, n, "learning") for n, member in enumerate(members)]
     if training.closing_epochs:
-        closing = stress(late(sequences.valid & ~split.calibrate), sequences.week, training)
+        closing = stress(late(split.close), sequences.week, training)
         grown += close_members(members, replace(material, learn=closing, stop=None))
     some = np.flatnonzero(split.calibrate.any(axis=1))
     logits = member_logits(ensemble, sequences.select(some)).mean(axis=0)

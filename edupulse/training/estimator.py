@@ -132,7 +132,7 @@ def describe_learning(
         "history": history.to_dict("records"),
     }
 
-# %% ../../nbs/54_training.estimator.ipynb #79ff7571
+# %% ../../nbs/54_training.estimator.ipynb #87c7e098
 SCALES = ("mean", "spread", "quantiles")  # parts of a scaler
 
 
@@ -185,7 +185,7 @@ def model_from(
     model.version_ = version_of(files)
     return model
 
-# %% ../../nbs/54_training.estimator.ipynb #a4de67f3
+# %% ../../nbs/54_training.estimator.ipynb #2c947306
 def split_from(
     known: dict,  # as from `describe_learning`
 ) -> Split:
@@ -195,8 +195,8 @@ def split_from(
     )
     for name in ("start", "end"):
         table[name] = pd.to_datetime(table[name])
-    nothing = np.zeros((0, 0), dtype=bool)
-    return Split(known["train_until"], known["fit_until"], nothing, nothing, nothing, table)
+    masks = dict.fromkeys(("learn", "stop", "close", "calibrate"), np.zeros((0, 0), dtype=bool))
+    return Split(known["train_until"], known["fit_until"], **masks, table=table)
 
 # %% ../../nbs/54_training.estimator.ipynb #19c56015
 def version_of(

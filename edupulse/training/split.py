@@ -68,15 +68,16 @@ def without_people(
     "The sequences of everybody else."
     return sequences.select(~sequences.keys["person"].isin(set(people)).to_numpy())
 
-# %% ../../nbs/50_training.split.ipynb #29beba13
+# %% ../../nbs/50_training.split.ipynb #c25d75a8
 @dataclass(frozen=True, repr=False)
 class Split:
-    "Which weeks teach, which stop, which calibrate; masks are (B, T)."
+    "Which weeks teach, which stop, which close, which calibrate; masks are (B, T)."
 
     train_until: str  # ISO date, first day of which nothing is known
     fit_until: str  # ISO date, first day of the calibration period
     learn: np.ndarray  # bool, weeks that teach
     stop: np.ndarray  # bool, weeks of held-out people, which tell when to stop
+    close: np.ndarray  # bool, weeks that the closing goes over; none where nothing closes
     calibrate: np.ndarray  # bool, later weeks, which calibrate
     table: pd.DataFrame  # one row per part: start, end, students, people, weeks, leavers
 
@@ -134,7 +135,7 @@ def count_parts(
         rows.append(counts)
     return pd.DataFrame(rows)
 
-# %% ../../nbs/50_training.split.ipynb #651aa301
+# %% ../../nbs/50_training.split.ipynb #1ff76a71
 CALIBRATORS = 0.25  # of people, where the others' recent weeks are for the closing
 
 
@@ -150,7 +151,9 @@ def split_by_time(
     held, late = held_out(people, share, training.seed)[:, None], sequences.as_of >= fit_until
     if training.closing_epochs:
         own = held_out(people, CALIBRATORS, training.seed, after=share)[:, None]
-    parts = {"learn": known & ~late & ~held, "stop": known & ~late & held, "calibrate": known & late & own}
+    closing = {"close": known & ~(late & own)} if training.closing_epochs else {}
+    parts = {"learn": known & ~late & ~held, "stop": known & ~late & held, **closing}
+    parts |= {"calibrate": known & late & own}
     if training.calibrate_on == "people":
         parts = {"learn": known, "calibrate": known}
     empty = [name for name, weeks in parts.items() if not weeks.any()]
@@ -160,5 +163,5 @@ def split_by_time(
             "more students, or other dates, are needed"
         )
     leaver = align(labels, sequences).event.any(axis=1)
-    masks = {"stop": np.zeros_like(known), **parts}
+    masks = {"stop": np.zeros_like(known), "close": np.zeros_like(known), **parts}
     return Split(str(until), str(fit_until), table=count_parts(sequences, parts, leaver), **masks)
