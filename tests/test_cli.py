@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 import time
 
 import pytest
+import typer
 
+from edupulse.faces.cli import app
 from edupulse.resources import resource
 
 DOOR = [sys.executable, "-c", "from edupulse.faces.cli import main; main()"]
@@ -47,6 +50,16 @@ def test_help_is_quick_and_names_every_command(edupulse):
     for command in ("init", "ingest", "features", "run", "synth", "demo", "doctor", "bench"):
         assert f"  {command} " in done.stdout
     assert done.returncode == 0
+
+
+def test_help_is_whole_sentences(edupulse):
+    listed = edupulse("--help").stdout.partition("Commands:")[2].strip().splitlines()
+    assert len(listed) == 8 and all(line.endswith(".") and "..." not in line for line in listed)
+    whole = re.compile(r"[A-Z][^.…]+\.( [A-Z][^.…]+\.)*")
+    command = typer.main.get_command(app)
+    for each in (command, *command.commands.values()):
+        for told in (each.help, *(parameter.help for parameter in each.params)):
+            assert told and whole.fullmatch(told.replace("settings.ini", "settings")), (each.name, told)
 
 
 def test_help_imports_nothing_heavy():

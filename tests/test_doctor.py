@@ -1,8 +1,10 @@
 "The doctor finds what is wrong where least works, and changes nothing."
 
+import gzip
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,6 +14,7 @@ import pytest
 
 from edupulse.faces.doctor import CHECKS, ask, examine
 from edupulse.faces.machine import package_troubles
+from edupulse.resources import resource
 from edupulse.settings import Settings
 from edupulse.store.engine import connect
 from edupulse.store.migrate import migrate
@@ -64,6 +67,42 @@ def test_a_snapshot_older_than_the_store_is_said(home):
     with engine.begin() as connection:
         connection.exec_driver_sql("insert into schools (school_id, name) values ('S1', 'First')")
     assert ask("snapshot", home).state == "warn"
+
+
+def test_a_refused_file_is_a_finding_until_an_import_has_read_it(home, tmp_path):
+    from edupulse.ingest.load import ingest_folder
+
+    home.home.mkdir()
+    engine = connect(home.url)
+    migrate(engine)
+    assert ask("imports", home).mend == "edupulse ingest csv FOLDER"
+    records, whole = tmp_path / "records", resource("data/samples/district")
+
+    def night(**heads) -> tuple[int, str]:
+        shutil.copytree(whole, records, dirs_exist_ok=True)
+        for name, (old, new) in heads.items():
+            text = (whole / f"{name}.csv").read_text(encoding="utf-8")
+            (records / f"{name}.csv").write_text(text.replace(old, new, 1), encoding="utf-8")
+        return ingest_folder(records, engine).exit_code, ask("imports", home).state
+
+    refused = {"attendance": ("status", "state")}
+    assert night(**refused, grades=("grade_value", "mark")) == (0, "warn")
+    found = ask("imports", home)
+    assert "attendance.csv was refused on " in found.found and "has no column grade_value" in found.found
+    assert found.mend == "mend attendance.csv and grades.csv, then: edupulse ingest csv FOLDER"
+    assert night(**refused) == (0, "warn")
+    assert "grades.csv" not in ask("imports", home).found
+    (records / "attendance.csv").unlink()  # a night without the file does not bring its rows
+    assert ingest_folder(records, engine).exit_code == 0 and ask("imports", home).state == "warn"
+    assert night(students=("district_id", "number")) == (1, "warn")
+    found = ask("imports", home).found
+    assert "the last import of csv failed: students.csv has no column district_id" in found
+    assert "attendance.csv was refused" in found
+    (records / "attendance.csv.gz").write_bytes(gzip.compress((whole / "attendance.csv").read_bytes()))
+    for name in ("students", "attendance"):
+        (records / f"{name}.csv").unlink()
+    shutil.copy(whole / "students.csv", records)
+    assert ingest_folder(records, engine).exit_code == 0 and ask("imports", home).state == "ok"
 
 
 def test_what_is_made_is_for_its_owner_alone_and_a_wider_home_is_said(tmp_path):

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edupulse.faces.train_basis import import_table
+from edupulse.faces.import_tables import import_table
 from edupulse.ingest.contract import CODES, CONTRACTS, Mapping, read_mapping
 from edupulse.ingest.files import as_utf8, line_numbers, survey
 from edupulse.ingest.load import ingest_folder
@@ -66,10 +66,9 @@ def test_the_same_folder_twice_changes_nothing(store):
     assert not first.failed and first.changed == sum(before.values()) == first.total("rows_read")
     assert again.changed == 0 and counts(store) == before
     assert "unchanged" in again.lines()[-1]
-    row = re.findall(r"<td[^>]*>([^<]*)</td>", str(import_table(store)))[-4:]
-    assert row == [f"{first.changed:,}", f"{first.changed:,}", "0", f"{first.changed:,}"], (
-        "read … already there"
-    )
+    row = re.findall(r"<td[^>]*>([^<]*)</td>", str(import_table(store)))[-5:]
+    rows = f"{first.changed:,}"
+    assert row == [rows, rows, "0", rows, rows], "read, accepted, quarantined, records, already there"
 
 
 def test_a_dry_run_says_what_would_happen_and_writes_nothing(store):
@@ -266,6 +265,17 @@ def test_a_single_damaged_row_costs_itself_and_nobody_else_is_blamed(sqlite_stor
     assert ask(sqlite_store, rejects) == [(accents[0] + 1, "first_name", "wrong_encoding", None)]
     (why,) = (line for line in result.lines() if "students.csv: 1 row could not be read" in line)
     assert "enrollments.csv" in why and "may hold" in why and not re.search(r"\b1 rows", result.summary())
+
+
+@pytest.mark.parametrize("field", ["x" * 4_200_000, '"' + "x\n" * 2_100_000 + '"'], ids=["letters", "lines"])
+def test_a_field_larger_than_is_read_is_called_that(field, sqlite_store, tmp_path):
+    rows = ["D-001,2023-09-06,absent", f"D-001,{field},absent", "D-001,2023-09-07,tardy", "D-001,2023-09-08"]
+    text = "\n".join(["district_id,date,status", *rows, ""])
+    result = ingest_folder(copy_of(tmp_path / "x", attendance=text), sqlite_store)
+    (told,) = (file for file in result.files if file.file == "attendance.csv")
+    assert told.first_lines == {":oversized_row": 3, ":broken_row": 5 + field.count("\n")}
+    assert (told.rows_read, told.accepted, told.quarantined) == (4, 2, 2)
+    assert any("oversized_row: a row of more than 4,000,000 bytes" in line for line in result.lines())
 
 
 def test_rows_of_a_student_who_was_set_aside_are_told_from_those_of_nobody(sqlite_store, tmp_path):

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
 
-# %% ../../nbs/97_faces.cli.ipynb #e5841493
+# %% ../../nbs/97_faces.cli.ipynb #ba046456
 app = typer.Typer(
-    help="Tells a school, weeks ahead, which students are drifting, why, and what to do.",
+    help="Tells a school weeks ahead who is drifting, why, and what to do.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -73,18 +73,18 @@ def find_source(
     module, function = READERS[name]
     return getattr(import_module(f"edupulse.ingest.{module}"), function)
 
-# %% ../../nbs/97_faces.cli.ipynb #476318c1
+# %% ../../nbs/97_faces.cli.ipynb #ed3e764b
 @app.command()
 def ingest(
     source: Annotated[Source, typer.Argument(help="What kind of export it is.")],
-    path: Annotated[Path, typer.Argument(help="Its folder.", show_default=False)],
+    path: Annotated[Path, typer.Argument(help="The folder that holds the export.", show_default=False)],
     mapping: Annotated[
-        Path | None, typer.Option(help="YAML: a district's own headers, codes, dates.")
+        Path | None, typer.Option(help="A YAML file with a district's own headers, codes and dates.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report what would be imported.")] = False,
     as_json: Json = False,
 ) -> None:
-    "Read a district's export into the store, whole or not at all."
+    "Read an export into the store, whole or not at all."
     settings, read = begin(), find_source(source)
     if mapping and source != Source.csv:
         raise typer.BadParameter(f"--mapping is for csv; {source} has its own words")
@@ -101,15 +101,15 @@ def ingest(
     say(result.json() if as_json else result.summary())
     raise typer.Exit(result.exit_code)
 
-# %% ../../nbs/97_faces.cli.ipynb #58b0dec9
+# %% ../../nbs/97_faces.cli.ipynb #06ad6048
 @app.command()
 def synth(
-    folder: Annotated[Path, typer.Argument(help="Where the CSVs go.", show_default=False)],
-    students: Annotated[int, typer.Option(min=1, help="Students enrolled in a year.")] = 4000,
-    years: Annotated[int, typer.Option(min=1, help="School years.")] = 4,
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    folder: Annotated[Path, typer.Argument(help="The folder that gets the CSV files.", show_default=False)],
+    students: Annotated[int, typer.Option(min=1, help="How many students are enrolled in a year.")] = 4000,
+    years: Annotated[int, typer.Option(min=1, help="How many school years there are.")] = 4,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
 ) -> None:
-    "Write canonical CSVs of a synthetic district, and its true hazard apart."
+    "Write the CSV files of a district that is made up. Its true hazard goes to a file that no import reads."
     begin()
     from edupulse.synth.district import synthesise
 
@@ -130,13 +130,13 @@ def parse_day(
     except ValueError:
         raise ValueError(f"--as-of wants a date as YYYY-MM-DD; got {text!r}") from None
 
-# %% ../../nbs/97_faces.cli.ipynb #158f1dbd
+# %% ../../nbs/97_faces.cli.ipynb #cf5bbbc6
 @app.command()
 def features(
     as_of: Annotated[
-        str | None, typer.Option(help="First day not seen, YYYY-MM-DD; all weeks without.")
+        str | None, typer.Option(help="The first day that is not seen, as YYYY-MM-DD; without it, all weeks.")
     ] = None,
-    feature_set: Annotated[str, typer.Option(help="district or oulad.")] = "district",
+    feature_set: Annotated[str, typer.Option(help="The set of features, district or oulad.")] = "district",
 ) -> None:
     "Build the weekly features of every enrolled student."
     settings = begin()
@@ -190,17 +190,22 @@ def pairs(
         values[name] = value
     return values
 
-# %% ../../nbs/97_faces.cli.ipynb #cf59061c
+# %% ../../nbs/97_faces.cli.ipynb #1484a8ad
 @app.command()
 def run(
-    report: Annotated[str, typer.Argument(help="train, score, …", show_default=False)],
+    report: Annotated[
+        str, typer.Argument(help="The name of the report, such as train or score.", show_default=False)
+    ],
     parameter: Annotated[
-        list[str] | None, typer.Option("-p", metavar="NAME VALUE", help="Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "-p", metavar="NAME VALUE", help="A parameter of the report and its value; may be repeated."
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="A folder that gets the notebook and the page.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder that gets the notebook and the page.")] = None,
     as_json: Json = False,
 ) -> None:
-    "Run a report of reports/ through Papermill; the page is ready when this ends."
+    "Run a report and write its page. The path of the page is printed when it is ready."
     values = pairs(parameter or [])
     settings = begin()
     from edupulse.faces.reports import run_report
@@ -211,25 +216,23 @@ def run(
     files = {"html": done.html, "notebook": done.notebook}
     say({"report": report, "id": done.id, "seconds": done.seconds, **files} if as_json else str(done.html))
 
-# %% ../../nbs/97_faces.cli.ipynb #3c2fb1fd
+# %% ../../nbs/97_faces.cli.ipynb #f13cc2d8
 @app.command()
 def demo(
-    students: Annotated[int, typer.Option(min=200, help="Students enrolled in a year.")] = 3000,
-    out: Annotated[Path, typer.Option(help="Where everything goes; a home of its own.")] = Path(
-        "edupulse-demo"
-    ),
+    students: Annotated[int, typer.Option(min=200, help="How many students are enrolled in a year.")] = 3000,
+    out: Annotated[Path, typer.Option(help="The folder that everything goes into.")] = Path("edupulse-demo"),
 ) -> None:
-    "The whole job on a synthetic district: raw records to an explained caseload."
+    "Do the whole job on a district that is made up."
     from edupulse.faces.demo import run_demo
 
     with results_alone():
         told = run_demo(out, students)
     say(told)
 
-# %% ../../nbs/97_faces.cli.ipynb #2a20a5d1
+# %% ../../nbs/97_faces.cli.ipynb #77be1d67
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    "What is missing on this machine, and how to mend it."
+    "Say what is missing on this machine and how to mend it."
     from edupulse.faces.doctor import examine
 
     with results_alone():
@@ -245,16 +248,17 @@ class Work(StrEnum):
     train = "train"
     score = "score"
 
-# %% ../../nbs/97_faces.cli.ipynb #3a2cd3d4
+# %% ../../nbs/97_faces.cli.ipynb #57ae3aa7
 @app.command()
 def bench(
-    work: Annotated[Work, typer.Argument(help="What to measure.")],
+    work: Annotated[Work, typer.Argument(help="What is measured.")],
     students: Annotated[
-        int | None, typer.Option(min=100, help="Students; as many as promised without.")
+        int | None,
+        typer.Option(min=100, help="How many students there are; without it, as many as the goal names."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    "Measure this machine against the figures in DESIGN."
+    "Measure how fast this machine does a part of the job."
     begin()
     from edupulse.faces.bench import measure
 
@@ -271,10 +275,12 @@ def _version(wanted: bool) -> None:
         say(edupulse.__version__)
         raise typer.Exit()
 
-# %% ../../nbs/97_faces.cli.ipynb #966e429f
+# %% ../../nbs/97_faces.cli.ipynb #953a52a6
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     "Options that stand before the command."
 

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['Step', 'flow_table', 'RunRows', 'learned_labels', 'taken_out', 'rows_in', 'rows_out', 'run_steps', 'how_it_was_split',
-           'rows_unchanged', 'import_table', 'code_version', 'version_table', 'limits', 'remarks_on', 'write_figures']
+           'code_version', 'version_table', 'limits', 'remarks_on', 'write_figures']
 
-# %% ../../nbs/91_faces.train_basis.ipynb #606c6385
+# %% ../../nbs/91_faces.train_basis.ipynb #61815218
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import sqlalchemy as sa
 
 import edupulse
 from ..evaluation.assess import Assessment
@@ -22,8 +21,6 @@ from .look import Html, element, table
 from ..features.catalog import WORDS, Words
 from ..labels import LabelPolicy, find_policy, settled_within
 from ..model.config import TrainingConfig
-from ..store.engine import session
-from ..store.tables import historical_data_imports
 
 # %% ../../nbs/91_faces.train_basis.ipynb #d1ef2cf7
 def flow_table(
@@ -144,35 +141,6 @@ def how_it_was_split(
     taken = " Whoever is judged was taken out of the learning, for all models, with all earlier records."
     kept = " People who are judged may be known from earlier years, as they will be in use."
     return element("p", words + (taken if left_out else kept))
-
-# %% ../../nbs/91_faces.train_basis.ipynb #e4eb1404
-def rows_unchanged(
-    details: Mapping,  # of an import's record
-) -> int:
-    "Rows of an import that the store already had."
-    return sum(file.get("unchanged", 0) for file in details.get("files", {}).values())
-
-# %% ../../nbs/91_faces.train_basis.ipynb #90c963b7
-def import_table(
-    engine: sa.Engine,  # the store
-) -> Html:
-    "Each finished import: read, accepted, quarantined, already there."
-    imports = historical_data_imports
-    chosen = sa.select(imports).where(imports.c.state == "finished").order_by(imports.c.finished_at)
-    with session(engine, read_only=True) as db:
-        found = db.execute(chosen).mappings().all()
-    names = ("rows_read", "rows_accepted", "rows_quarantined")
-    rows = [
-        [each["source"], *(f"{each[name]:,}" for name in names), f"{rows_unchanged(each['details']):,}"]
-        for each in found
-    ]
-    heads = ["Import", "Rows read", "Accepted", "Quarantined", "Already there"]
-    return table(
-        heads,
-        rows or [["no import is on record", "", "", "", ""]],
-        "Imports into the store",
-        numeric=range(1, 5),
-    )
 
 # %% ../../nbs/91_faces.train_basis.ipynb #49a299fe
 def code_version() -> str:

@@ -6,7 +6,7 @@
 __all__ = ['workbench', 'load_text', 'no_rows', 'shape', 'judge', 'note_rejects', 'note_broken', 'Source', 'find_sources',
            'open_source', 'Reading', 'refuse_encoding', 'read_source', 'judge_told', 'has_faults']
 
-# %% ../../nbs/21_ingest.read.ipynb #44326340
+# %% ../../nbs/21_ingest.read.ipynb #e3538469
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,19 +17,20 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from .contract import CONTRACTS, Contract, FileMapping, Mapping
+from .contract import CONTRACTS, LONGEST_ROW, Contract, FileMapping, Mapping
 from edupulse.ingest.files import (
     Survey,
     as_utf8,
     likely_encoding,
     line_numbers,
     match_header,
+    mend_encoding,
     read_header,
     survey,
 )
 from ..resources import read_sql
 
-# %% ../../nbs/21_ingest.read.ipynb #b6f04f87
+# %% ../../nbs/21_ingest.read.ipynb #51564e90
 @contextmanager
 def workbench(
     mapping: Mapping,  # the district's words
@@ -45,6 +46,7 @@ def workbench(
                 ("date_formats", formats),
                 ("imported_at", imported_at.replace(microsecond=0)),
                 ("has_past", False),
+                ("unknown", ""),
                 ("folder", folder),
             ):
                 connection.execute(f"set variable {name} = ?", [value])
@@ -55,7 +57,7 @@ def workbench(
         finally:
             connection.close()
 
-# %% ../../nbs/21_ingest.read.ipynb #95892c63
+# %% ../../nbs/21_ingest.read.ipynb #53899cd5
 def load_text(
     connection: duckdb.DuckDBPyConnection,
     path: Path,  # a file in UTF-8
@@ -69,7 +71,7 @@ def load_text(
     positions = [name or f"_unread_{number}" for number, name in enumerate(names)]
     relation = connection.read_csv(
         str(path), columns=dict.fromkeys(positions, "VARCHAR"), header=True, auto_detect=False, store_rejects=True,
-        delimiter=delimiter, quotechar='"', escapechar='"', max_line_size=4_000_000,
+        delimiter=delimiter, quotechar='"', escapechar='"', max_line_size=LONGEST_ROW,
     )  # fmt: skip
     known = relation.select(*[duckdb.ColumnExpression(name) for name in names if name])
     known.create_view("told")
@@ -90,13 +92,13 @@ def shape(
     connection.register("blank", no_rows(contract))
     connection.execute(f"create or replace temp table raw as {read_sql('ingest/shape')}")
 
-# %% ../../nbs/21_ingest.read.ipynb #7caef5f4
+# %% ../../nbs/21_ingest.read.ipynb #9e8335dc
 def judge(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
 ) -> None:
     "Make the tables `staged` (every row of `raw`, typed, with its problem) and `repeats`."
-    accept, always = read_sql(f"ingest/accept/{contract.name}"), read_sql("ingest/staged_shape")
+    accept, always = read_sql(contract.accept), read_sql("ingest/staged_shape")
     connection.execute(
         f"create or replace temp table staged as from ({always}) union all by name from ({accept})"
     )
@@ -157,21 +159,22 @@ class Source:
         "The file's name, without a folder."
         return self.path.name
 
-# %% ../../nbs/21_ingest.read.ipynb #3efa5345
+# %% ../../nbs/21_ingest.read.ipynb #6be65ca7
 def find_sources(
     folder: Path,
     mapping: Mapping,
-) -> dict[str, Source | None]:  # by canonical name; None: not there
-    "The files of an export, plain or compressed, under their canonical or their own names."
+    contracts: dict[str, Contract] = CONTRACTS,  # by the files' names
+) -> dict[str, Source | None]:  # by the contract's name; None: not there
+    "The files of an export, plain or compressed, under the contracts' or their own names."
     found = {}
-    for name, contract in CONTRACTS.items():
+    for name, contract in contracts.items():
         mapped = mapping.files.get(name, FileMapping())
         wanted = mapped.file or f"{name}.csv"
         path = next((folder / file for file in (wanted, f"{wanted}.gz") if (folder / file).is_file()), None)
         found[name] = path and Source(contract, path, mapped, mapping.encoding, mapping.delimiter)
     return found
 
-# %% ../../nbs/21_ingest.read.ipynb #4f770506
+# %% ../../nbs/21_ingest.read.ipynb #2beda2ff
 def open_source(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
@@ -182,34 +185,32 @@ def open_source(
         seen = survey(source.path)
         if not seen.begins:
             raise ValueError("is empty")
-        path = as_utf8(source.path, seen, source.encoding, folder)
+        path = as_utf8(source.path, seen, source.encoding, folder, source.contract.mappable)
         names, notes = match_header(read_header(path, source.delimiter), source.contract, source.mapped)
     except (OSError, EOFError) as error:
         raise ValueError(f"cannot be read: {type(error).__name__}") from None
     return seen, path, names, notes
 
-# %% ../../nbs/21_ingest.read.ipynb #c2cbd22a
+# %% ../../nbs/21_ingest.read.ipynb #1eb3477b
 @dataclass(frozen=True)
 class Reading:
     "What reading one file left beside `staged`, `repeats` and `rejects`."
 
     rows: int  # rows read, the broken ones among them
-    sha256: str
+    sha256: str  # of the file; "" where there is none
     notes: tuple[str, ...]
 
-# %% ../../nbs/21_ingest.read.ipynb #62bca2f4
+# %% ../../nbs/21_ingest.read.ipynb #3c1b8b44
 def refuse_encoding(
     path: Path,  # a file that should be UTF-8 and is not throughout
+    mappable: bool,  # a mapping file can speak of it
 ) -> None:
     "ValueError if the whole file is in another encoding; a single damaged row is quarantined as any other."
     likely = likely_encoding(path)
     if likely:
-        raise ValueError(
-            f"is not UTF-8 but most likely {likely}; export it as CSV in UTF-8, or write `encoding: {likely}` in a "
-            "mapping file (--mapping)"
-        )
+        raise ValueError(f"is not UTF-8 but most likely {likely}; {mend_encoding(likely, mappable)}")
 
-# %% ../../nbs/21_ingest.read.ipynb #28d92564
+# %% ../../nbs/21_ingest.read.ipynb #083ae078
 def read_source(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
@@ -227,7 +228,7 @@ def read_source(
     ((rows,),) = connection.execute("select count(*) from raw").fetchall()
     broken = {n: reason for n, _, reason, _ in connection.execute(read_sql("ingest/broken")).fetchall()}
     if source.contract.needed and "wrong_encoding" in broken.values():
-        refuse_encoding(path)
+        refuse_encoding(path, source.contract.mappable)
     lines = None
     if broken or has_faults(connection):
         lines = line_numbers(path, seen, rows, set(broken), source.delimiter)
@@ -239,19 +240,18 @@ def read_source(
         notes = [*notes, "no column recorded_at: each record counts as recorded on the day it is about"]
     return Reading(rows, seen.sha256, tuple(notes))
 
-# %% ../../nbs/21_ingest.read.ipynb #d2593aa2
+# %% ../../nbs/21_ingest.read.ipynb #f0ffe64e
 def judge_told(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
     name: str,  # what messages call the relation
-    sha256: str,  # of what it was derived from
 ) -> Reading:
     "Judge a relation `told` that did not come from a file of its own; its rows have no lines."
     shape(connection, contract)
     judge(connection, contract)
     note_rejects(connection, contract, name, {})
     ((rows,),) = connection.execute("select count(*) from raw").fetchall()
-    return Reading(rows, sha256, ())
+    return Reading(rows, "", ())
 
 # %% ../../nbs/21_ingest.read.ipynb #8b034125
 def has_faults(

@@ -37,6 +37,12 @@ create or replace temp macro unread(name, text, value, reason) as
 create or replace temp macro outside(name, value, low, high, reason) as
     case when value < low or value > high then name || ':' || reason end;
 
+-- An identifier that is a whole number and nothing else: it is compared as the text that it is.
+create or replace temp macro bad_number(name, text) as case
+    when text is null then name || ':missing_value'
+    when not regexp_full_match(text, '\d{1,12}') then name || ':invalid_number'
+end;
+
 -- Within the calendar's days, or as many days before and after as a record may lie outside the school year.
 create or replace temp macro off_calendar(name, day, slack) as case
     when day < (select min(first_day) from known_calendar) - slack or day > (select max(last_day) from known_calendar) + slack

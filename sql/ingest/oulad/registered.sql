@@ -1,4 +1,5 @@
--- Every registration with its days as dates. Whoever withdrew on or before the first day never entered.
+-- Every registration with its days as dates. Whoever withdrew on or before the first day never entered. Where the row
+-- in studentRegistration.csv is not there or was set aside nobody knows from when to when, and nothing is claimed.
 select
     concat_ws('-', people.id_student, people.code_module, people.code_presentation) as district_id,
     people.id_student as person,
@@ -16,4 +17,4 @@ select
 from people
 join presentations
     on presentations.module = people.code_module and presentations.presentation = people.code_presentation
-left join registrations using (code_module, code_presentation, id_student)
+join registrations using (code_module, code_presentation, id_student)

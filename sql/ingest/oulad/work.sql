@@ -1,5 +1,6 @@
 -- What each student who entered owed or handed in. `expected`: due while enrolled. Results banked from an earlier
--- presentation are no work of this one and are left out with their assessment.
+-- presentation are no work of this one and are left out with their assessment. Where the row of a result was set aside,
+-- nobody knows whether it was handed in, and nothing is claimed.
 select
     registered.district_id,
     registered.school_id,
@@ -14,4 +15,5 @@ select
 from registered
 join due using (school_id)
 left join results on results.id_assessment = due.id_assessment and results.id_student = registered.person
-where registered.entered and coalesce(results.is_banked, '0') = '0' and (expected or handed_in is not null)
+anti join unsettled on unsettled.id_assessment = due.id_assessment and unsettled.id_student = registered.person
+where registered.entered and coalesce(as_integer(results.is_banked), 0) = 0 and (expected or handed_in is not null)
