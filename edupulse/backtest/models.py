@@ -7,7 +7,7 @@ __all__ = ['PLACE', 'SHARES', 'NETWORK', 'MODELS', 'place_means', 'risk_of_place
            'cuts_for', 'Network', 'Blend', 'log_odds', 'best_share', 'Entry', 'weekly', 'find_entry', 'make_model',
            'sized']
 
-# %% ../../nbs/67_backtest.models.ipynb #26c10a15
+# %% ../../nbs/67_backtest.models.ipynb #870eb44f
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
@@ -23,7 +23,6 @@ from ..features.catalog import find_feature_set
 from ..labels import CUTS, settled_within
 from ..model.config import ModelConfig
 from ..sequences import build_sequences
-from ..training.estimator import RiskModel
 from ..training.recipes import asked, find_recipe
 from ..training.split import labels_as_of
 
@@ -103,12 +102,14 @@ class Weekly:
         "The risk of each row."
         return self.rival.predict(features)
 
-# %% ../../nbs/67_backtest.models.ipynb #3d9c0511
+# %% ../../nbs/67_backtest.models.ipynb #5c906d5b
 def network_for(
     configuration: Configuration,
     train_until: str,  # ISO date, first day not known
-) -> RiskModel:  # not fitted
+):  # a RiskModel, not fitted
     "The network that a configuration asks for."
+    from edupulse.training.estimator import RiskModel
+
     recipe, options = find_recipe(configuration.feature_set), dict(configuration.options)
     shape = {
         name: options.pop(name)

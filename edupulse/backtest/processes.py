@@ -41,13 +41,10 @@ def one_thread_each() -> Iterator[None]:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
-# %% ../../nbs/67_backtest.processes.ipynb #5df35807
+# %% ../../nbs/67_backtest.processes.ipynb #52fb8164
 def begin_process() -> None:
     "What a process does before its first fold."
-    import torch
-
     die_with_parent()
-    torch.set_num_threads(1)
     logging.getLogger("lightning").setLevel(logging.ERROR)
 
 # %% ../../nbs/67_backtest.processes.ipynb #1a21fb81

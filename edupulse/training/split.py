@@ -7,7 +7,7 @@ known, and no person is on both sides."""
 __all__ = ['CALIBRATORS', 'labels_as_of', 'held_out', 'take_turns', 'without_people', 'Split', 'split_dates', 'count_parts',
            'split_by_time']
 
-# %% ../../nbs/50_training.split.ipynb #68e94f51
+# %% ../../nbs/50_training.split.ipynb #efaac14a
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..labels import NEVER_DAYS
 from ..model.config import TrainingConfig
-from ..model.survival import NEVER_DAYS
 from ..sequences import Sequences, align
 
 # %% ../../nbs/50_training.split.ipynb #cc13a9c9
