@@ -154,17 +154,38 @@ def weekly_capacity(
     table["lift"] = table["precision"] / (table["left"] / table["n"]).where(table["left"] > 0)
     return table
 
-# %% ../../nbs/60_evaluation.metrics.ipynb #d1745711
+# %% ../../nbs/60_evaluation.metrics.ipynb #35a42143
 def at_capacity(
     listed: pd.DataFrame,  # student_id, as_of, left, seat (as from `seats`)
     resampling: Resampling = Resampling(),  # noqa: B008 (frozen)
 ) -> dict[str, Interval]:  # precision, recall, lift
     "Precision, recall and lift at capacity, averaged over weeks."
+    week, _ = pd.factorize(listed["as_of"])
+    left, seat = listed["left"].to_numpy(float), listed["seat"].to_numpy(float)
+    held, gone = np.flatnonzero(seat), np.flatnonzero(left)
+    parts = ((held, seat[held]), (gone, left[gone]), (held, seat[held] * left[held]))
+
+    def means(weights: np.ndarray | None) -> np.ndarray:  # as `weekly_capacity` has them, without its table
+        weight, count = (np.ones(len(week)) if weights is None else weights), week.max() + 1
+        seats_there, leavers, found = (
+            np.bincount(week[rows], weight[rows] * part, minlength=count) for rows, part in parts
+        )
+        listed_there, left_there = seats_there > 0, leavers > 0
+        precision = np.divide(found, seats_there, where=listed_there, out=np.full(count, np.nan))
+        recall = np.divide(found, leavers, where=left_there, out=np.full(count, np.nan))
+        lift = np.divide(
+            precision * np.bincount(week, weight), leavers, where=left_there, out=np.full(count, np.nan)
+        )
+        return np.array(
+            [np.nanmean(each) if np.isfinite(each).any() else np.nan for each in (precision, recall, lift)]
+        )
+
+    drawn = np.array([means(weights) for weights in resampling.weights(listed["student_id"].to_numpy())])
     names = ["precision", "recall", "lift"]
-    values = weekly_capacity(listed)[names].mean()
-    students = listed["student_id"].to_numpy()
-    drawn = [weekly_capacity(listed, weights)[names].mean() for weights in resampling.weights(students)]
-    return {name: resampling.interval(values[name], [draw[name] for draw in drawn]) for name in names}
+    return {
+        name: resampling.interval(value, draws)
+        for name, value, draws in zip(names, means(None), drawn.T, strict=True)
+    }
 
 # %% ../../nbs/60_evaluation.metrics.ipynb #3366948d
 def band_outcomes(
