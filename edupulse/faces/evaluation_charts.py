@@ -16,7 +16,7 @@ import pandas as pd
 from ..evaluation.assess import Assessment
 from .look import PALETTE, Html, figure, svg
 
-# %% ../../nbs/91_faces.evaluation_charts.ipynb #112c1062
+# %% ../../nbs/91_faces.evaluation_charts.ipynb #739ccd28
 @dataclass(frozen=True)
 class ModelStyle:
     "How one model is named and drawn."
@@ -31,7 +31,7 @@ MODEL_STYLES = {
     "boosting": ModelStyle("Gradient boosting", PALETTE["meet"], (7, 3)),
     "logistic": ModelStyle("Logistic regression", PALETTE["watch"], (2, 3)),
     "rules": ModelStyle("Rules", PALETTE["soft"], (9, 3, 2, 3)),
-    "school_grade_mean": ModelStyle("School and grade", PALETTE["bar_low"], (1, 2)),
+    "school_grade_mean": ModelStyle("School and grade", PALETTE["track"], (1, 2)),
     "blend": ModelStyle("Blend of both", PALETTE["ink"], (12, 2)),
     "oracle": ModelStyle("True hazard", PALETTE["track"], (1, 4)),
 }
@@ -94,7 +94,7 @@ def name_periods(
     ]
     return pd.DataFrame({"period": rows["part"], "label": labels, "start": rows["start"], "end": rows["end"]})
 
-# %% ../../nbs/91_faces.evaluation_charts.ipynb #c09d3508
+# %% ../../nbs/91_faces.evaluation_charts.ipynb #26fb4be8
 HALF_YEARS = alt.TimeIntervalStep(interval="month", step=6)
 
 
