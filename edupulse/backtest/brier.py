@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['BrierParts', 'brier_parts']
 
-# %% ../../nbs/66_backtest.brier.ipynb #0c3780f0
+# %% ../../nbs/66_backtest.brier.ipynb #035294d1
 from typing import NamedTuple
 
 import numpy as np
 
-from ..evaluation.metrics import calibration_table
+from ..evaluation.calibration import calibration_table
 
 # %% ../../nbs/66_backtest.brier.ipynb #c59eeb7e
 class BrierParts(NamedTuple):

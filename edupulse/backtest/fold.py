@@ -218,9 +218,10 @@ def scoring_code(
     modules = (*(f"edupulse.{name}" for name in CUTTING), *find_entry(model).modules)
     return code_version(modules, [read_sql(f"labels/{name}") for name in RELATIONS])
 
-# %% ../../nbs/67_backtest.fold.ipynb #f27a19ba
+# %% ../../nbs/67_backtest.fold.ipynb #d562bd45
 MEASURING = (
-    *("evaluation.assess", "evaluation.metrics", "backtest.fold", "backtest.figures", "backtest.lists"),
+    *(f"evaluation.{name}" for name in ("assess", "calibration", "metrics")),
+    *("backtest.fold", "backtest.figures", "backtest.lists"),
     *(f"backtest.{name}" for name in ("ledger", "stability", "slots", "brier", "schools", "published")),
 )
 
