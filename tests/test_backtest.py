@@ -17,6 +17,7 @@ from edupulse.backtest import run
 from edupulse.backtest.alarms import check_future
 from edupulse.backtest.fold import Judging, fold_figures, score_fold, stored_labels
 from edupulse.backtest.grid import Configuration, Fold, grid
+from edupulse.backtest.ledger import lead_ledger
 from edupulse.backtest.plan import Rolling, check_labels, check_people_apart, rows_to_judge, rows_to_learn
 from edupulse.backtest.run import Ask, prepare, run_backtest, unfinished
 from edupulse.evaluation.metrics import Resampling
@@ -160,6 +161,23 @@ def test_the_report_shows_what_is_on_record(undisturbed, features):
     for fold in undisturbed.folds.itertuples():
         assert f"{fold.figures['auroc']['value']:.3f}" in page
     assert not any(student in page for student in features["student_id"].unique())
+
+
+def test_what_is_said_after_the_last_attended_day_is_no_lead(undisturbed):
+    "In a district with late paperwork: the ledger of a fold, its scores of late catches turned over."
+    found = 0
+    for fold in undisturbed.folds.itertuples():
+        rows = undisturbed.judged(config=fold.config, fold=fold.fold)
+        late = rows["late_catch"]
+        ledger = lead_ledger(rows, 0.1)
+        turned = rows.assign(risk_score=rows["risk_score"].where(~late, 1e6 - rows["risk_score"]))
+        pd.testing.assert_frame_equal(lead_ledger(turned, 0.1), ledger)
+        assert fold.figures["lead"]["students"] == len(ledger) == fold.figures["students_who_left"]
+        assert (
+            ledger["first_listed"].dropna() <= ledger["last_attended"][ledger["first_listed"].notna()]
+        ).all()
+        found += int(late.sum())
+    assert found, "nobody's paperwork came late, and nothing is tested"
 
 
 def test_features_that_know_the_future_are_refused(prepared, features, home, tmp_path):
