@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FEW', 'PASS', 'FAIL', 'UNSURE', 'FIGURES', 'COLUMNS', 'MEANINGS', 'CALLED', 'FairnessRule', 'least_spread',
            'least_spreads', 'Pooled', 'pool', 'verdict', 'over_draws', 'audit_attribute', 'judge_groups', 'Audit',
-           'audit', 'Gate', 'say_failure', 'gate']
+           'audit', 'Gate', 'say_failure', 'say_unbinding', 'gate']
 
 # %% ../../nbs/65_evaluation.fairness.ipynb #7da83952
 from dataclasses import asdict, dataclass
@@ -264,7 +264,17 @@ def say_failure(
     what = side or f" differs from the others in {row.measure.replace('_', ' ')}"
     return f"{CALLED.get(row.attribute, row.attribute)} {row.group}{what}{size}"
 
-# %% ../../nbs/65_evaluation.fairness.ipynb #a4e40865
+# %% ../../nbs/65_evaluation.fairness.ipynb #a1be0d2c
+def say_unbinding(
+    failed: pd.DataFrame,  # rows of an audit's table
+) -> list[str]:
+    "Which groups are listed more or less often than the others."
+    told = failed[failed["gap"].notna()]
+    kinds = [MEANINGS[row.measure][int(row.gap < 0)] for row in told.itertuples()]
+    names = told["attribute"].map(lambda name: CALLED.get(name, name)) + " " + told["group"].astype(str)
+    return [f"{kind} than the others: {', '.join(part)}" for kind, part in names.groupby(kinds, sort=True)]
+
+# %% ../../nbs/65_evaluation.fairness.ipynb #1a2478e8
 def gate(
     audited: Audit,
 ) -> Gate:
@@ -274,7 +284,7 @@ def gate(
     reasons = [say_failure(row) for row in table[failed & binding].itertuples()]
     if not (table["verdict"] == PASS)[binding].any():
         reasons.append("no group could be shown to be treated like the others; there is too little evidence")
-    remarks = [say_failure(row) for row in table[failed & ~binding].itertuples()]
+    remarks = say_unbinding(table[failed & ~binding])
     beyond = unsure & binding & (table["gap"].abs() > table["tolerance"])
     remarks += [f"suspected, not proven: {say_failure(row)}" for row in table[beyond].itertuples()]
     if unsure.any():

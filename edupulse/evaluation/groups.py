@@ -34,7 +34,7 @@ def read_attributes(
         rows = pd.DataFrame(db.execute(query).all(), columns=["student_id", *PROTECTED])
     return rows.assign(student_id=rows["student_id"].map(str))
 
-# %% ../../nbs/64_evaluation.groups.ipynb #262a9d4f
+# %% ../../nbs/64_evaluation.groups.ipynb #6887c307
 def with_groups(
     judged: pd.DataFrame,  # judged rows of one model and configuration: student_id, as_of, risk_score, left, late_catch
     attributes: pd.DataFrame,  # student_id and groups, as from `read_attributes`
@@ -48,7 +48,9 @@ def with_groups(
         raise ValueError("a student is judged twice on one day; audit one model and configuration at a time")
     rows = rows.merge(attributes, on="student_id", how="left").astype({"left": bool})
     names = [name for name in ATTRIBUTES if name in rows]
-    texts = {name: rows[name].astype("string").fillna(UNKNOWN).astype(object) for name in names}
+    texts = {
+        name: rows[name].convert_dtypes().astype("string").fillna(UNKNOWN).astype(object) for name in names
+    }
     return rows.assign(**texts, seat=seats(rows, capacity_share))
 
 # %% ../../nbs/64_evaluation.groups.ipynb #1fe327e5
@@ -127,16 +129,16 @@ def heads(
     behind |= {name: tallied[below] > 1e-9 for name, (_, below) in MEASURES.items()}
     return pd.DataFrame({name: mask.groupby(by).sum() for name, mask in behind.items()}).astype(int)
 
-# %% ../../nbs/64_evaluation.groups.ipynb #165611f8
+# %% ../../nbs/64_evaluation.groups.ipynb #c8e0963f
 def withheld(
     counts: pd.Series,  # group → students
     n_size: int,  # smallest group shown
 ) -> pd.Series:  # group → bool
     "Groups whose figure is not told, those included that would give another away."
-    hidden = counts.between(1, n_size - 1)
+    hidden = counts < n_size
     if not hidden.any():
         return hidden
-    for group in counts[~hidden & (counts > 0)].sort_values(kind="stable").index:
+    for group in counts[~hidden].sort_values(kind="stable").index:
         if hidden.sum() > 1 and counts[hidden].sum() >= n_size:
             break
         hidden[group] = True

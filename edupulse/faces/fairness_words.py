@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = ['SHAPES', 'HEADS', 'verdict_mark', 'say_gate', 'figure_cell', 'group_table', 'audit_notes', 'fairness_section']
 
-# %% ../../nbs/91_faces.fairness_words.ipynb #45175246
+# %% ../../nbs/91_faces.fairness_words.ipynb #46dd19a2
 import pandas as pd
 
-from ..evaluation.fairness import CALLED, FAIL, PASS, UNSURE, Audit, Gate, gate
+from ..evaluation.fairness import CALLED, FAIL, PASS, UNSURE, Audit, gate
 from ..evaluation.groups import MEASURES
 from .backtest_charts import name_of
 from .look import Html, element, join, notice, table
 
-# %% ../../nbs/91_faces.fairness_words.ipynb #e76c3c31
+# %% ../../nbs/91_faces.fairness_words.ipynb #8eff14eb
 SHAPES = {PASS: ("●", "track"), FAIL: ("▲", "meet"), UNSURE: ("○", "nodata")}
 
 
@@ -22,23 +22,37 @@ def verdict_mark(
 ) -> Html:
     "A verdict as shape, word and colour."
     shape, kind = SHAPES[word]
-    return element("span", element("span", shape, aria_hidden="true"), f" {word}", class_=f"band {kind}")
+    return element(
+        "span",
+        element("span", shape, aria_hidden="true"),
+        f" {word}",
+        class_=f"band {kind}",
+        style="white-space: normal",
+    )
 
-# %% ../../nbs/91_faces.fairness_words.ipynb #cf99dbb8
+# %% ../../nbs/91_faces.fairness_words.ipynb #26a33525
 def say_gate(
-    decided: Gate,
+    audited: Audit,
     title: str,  # of the model
 ) -> Html:
-    "The gate's word and its reasons."
-    word = "passes the fairness gate" if decided.passes else "is held back by the fairness gate"
+    "The gate's word, on how much it rests, and its reasons."
+    decided = gate(audited)
+    words = audited.table.loc[audited.table["measure"].isin(audited.rule.binding), "verdict"].value_counts()
+    counts = ", ".join(f"{words.get(word, 0)} {word}" for word in (PASS, FAIL, UNSURE))
     head = notice(
-        element("strong", f"{name_of(title)} {word}."),
-        " No group was found to be failed in what harms." if decided.passes else " What holds it back:",
+        element(
+            "strong",
+            f"{name_of(title)} {'passes' if decided.passes else 'is held back by'} the fairness gate.",
+        ),
+        f" Comparisons of groups in the errors that harm (leavers missed, precision, stated risk): {counts}.",
         alert=not decided.passes,
     )
-    reasons = element("ul", [element("li", each) for each in decided.reasons]) if decided.reasons else None
-    remarks = element("ul", [element("li", each) for each in decided.remarks]) if decided.remarks else None
-    return join([head, reasons, element("p", "Not binding, or not known:") if remarks else None, remarks])
+    lists = [
+        element("ul", [element("li", each) for each in part])
+        for part in (decided.reasons, decided.remarks)
+        if part
+    ]
+    return join([head, *lists])
 
 # %% ../../nbs/91_faces.fairness_words.ipynb #0a5aef74
 def figure_cell(
@@ -51,13 +65,13 @@ def figure_cell(
     span = element("div", f"[{form.format(row.low)}, {form.format(row.high)}]", class_="small")
     return join([form.format(row.value), span, verdict_mark(row.verdict)])
 
-# %% ../../nbs/91_faces.fairness_words.ipynb #8a30dcc6
+# %% ../../nbs/91_faces.fairness_words.ipynb #4bb2843a
 HEADS = {
     "selection_rate": "Listed",
-    "false_positive_rate": "Listed, of those who stayed",
-    "false_negative_rate": "Missed, of those who left",
+    "false_positive_rate": "Listed in vain",
+    "false_negative_rate": "Leavers missed",
     "precision": "Left, of those listed",
-    "calibration": "Stated risk minus what happened",
+    "calibration": "Risk stated too high by",
 }
 
 
@@ -69,8 +83,9 @@ def group_table(
     here = audited.table[audited.table["attribute"] == attribute]
     measures = [name for name in MEASURES if name in set(here["measure"])]
     rows = []
-    for group, part in here.groupby("group", sort=True):
-        by = {row.measure: row for row in part.itertuples()}
+    order = sorted(here["group"].unique(), key=lambda name: name.zfill(3) if name.isdigit() else name)
+    for group in order:
+        by = {row.measure: row for row in here[here["group"] == group].itertuples()}
         counts = (by[measures[0]].students, by["false_negative_rate"].behind)
         shown = ["not shown" if pd.isna(count) else f"{count:,}" for count in counts]
         rows.append([group, *shown, *(figure_cell(by[name]) for name in measures)])
@@ -98,7 +113,7 @@ def audit_notes(
     ]
     return element("ul", [element("li", note) for note in notes])
 
-# %% ../../nbs/91_faces.fairness_words.ipynb #01d7ad96
+# %% ../../nbs/91_faces.fairness_words.ipynb #92375382
 def fairness_section(
     audited: Audit,
     title: str,  # of the model
@@ -106,4 +121,4 @@ def fairness_section(
     "For whom the list fails, on one page."
     attributes = audited.table["attribute"].unique()
     tables = [group_table(audited, name) for name in attributes]
-    return join([say_gate(gate(audited), title), *tables, audit_notes(audited)])
+    return join([say_gate(audited, title), *tables, audit_notes(audited)])
