@@ -372,6 +372,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'edupulse/evaluation/fairness.py'),
                                               'edupulse.evaluation.fairness.say_failure': ( 'evaluation.fairness.html#say_failure',
                                                                                             'edupulse/evaluation/fairness.py'),
+                                              'edupulse.evaluation.fairness.say_unbinding': ( 'evaluation.fairness.html#say_unbinding',
+                                                                                              'edupulse/evaluation/fairness.py'),
                                               'edupulse.evaluation.fairness.verdict': ( 'evaluation.fairness.html#verdict',
                                                                                         'edupulse/evaluation/fairness.py')},
             'edupulse.evaluation.figures': { 'edupulse.evaluation.figures.model_card': ( 'evaluation.figures.html#model_card',
