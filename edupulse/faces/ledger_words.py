@@ -6,7 +6,7 @@
 __all__ = ['LEDGER_HEADS', 'pooled', 'median_words', 'early_words', 'share_cell', 'left_cell', 'ledger_table', 'stability_table',
            'brier_table', 'schools_table', 'each_school']
 
-# %% ../../nbs/91_faces.ledger_words.ipynb #73fe0651
+# %% ../../nbs/91_faces.ledger_words.ipynb #b2dfc141
 import numpy as np
 import pandas as pd
 
@@ -35,7 +35,7 @@ def median_words(
     span = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1].strip()}"
     return f"who was on it at all was first a median of {span.strip()} days ahead"
 
-# %% ../../nbs/91_faces.ledger_words.ipynb #1592aec3
+# %% ../../nbs/91_faces.ledger_words.ipynb #2265e522
 def early_words(
     folds: pd.DataFrame,  # as in `Backtest.folds`
 ) -> Html:
@@ -45,7 +45,7 @@ def early_words(
     left = sum(figures["lead"]["students"] for figures in own["figures"])
     early, late, never = (pooled(own, name) for name in ("early", "late", "never"))
     said = (
-        f"{early:.0%} of those who left were on {name_of(best)}'s list 60 days or more before their last attended day; "
+        f"{early:.0%} of those who left were on the list of {name_of(best)} 60 days or more before their last day; "
         f"{late:.0%} only later, {never:.0%} never"
     )
     more = (
