@@ -65,13 +65,13 @@ def opening(
         ]
     )
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #3bd33079
+# %% ../../nbs/92_faces.caseload_page.ipynb #dedfca2d
 def changes(
     caseload: Caseload,
 ) -> Html | None:
     "What changed since the last list."
     if caseload.previous is None:
-        return notice("This is the first list of this model, so nothing is marked as new.")
+        return notice("This is the first list of its kind, so nothing is marked as new.")
     counts = caseload.frame["change"].value_counts()
     said = [
         ("New this week", "new to meet"),
@@ -225,14 +225,14 @@ def school_section(
     blocks += [element("h3", band("track", len(track))), element("p", track_words(track), class_="note")]
     return element("section", blocks)
 
-# %% ../../nbs/92_faces.caseload_page.ipynb #80841cc0
+# %% ../../nbs/92_faces.caseload_page.ipynb #6dae7915
 def caseload_page(
     caseload: Caseload,
 ) -> Html:  # everything below the masthead
     "The whole list: the answer, each school, the freshness of the records, and what the list is."
     schools = [school_section(caseload, key) for key in sorted(set(caseload.frame["school_id"]))]
     about = (
-        f"Made from stored scores as of {caseload.as_of.isoformat()} by model {caseload.model_version}, which looks "
+        f"Made from stored scores as of {caseload.as_of.isoformat()} by version {caseload.model_version}, which looks "
         f"{caseload.horizon_days} days ahead. Sex, ethnicity and family income play no part in it. A place on the list is a reason "
         "to talk with a student, and never a reason for a consequence."
     )

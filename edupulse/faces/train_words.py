@@ -40,7 +40,7 @@ def common_whole(
     near = [pair for pair in combinations(shares, 2) if abs(pair[0] - pair[1]) < 0.005]
     return 100 if all(round(one * 100) == round(other * 100) for one, other in near) else 1000
 
-# %% ../../nbs/91_faces.train_words.ipynb #44101f27
+# %% ../../nbs/91_faces.train_words.ipynb #3aea1ba4
 def headline(
     assessment: Assessment,
     period: str,  # the unseen period in words, such as 2025/26
@@ -52,7 +52,7 @@ def headline(
     }
     whole = common_whole(list(shares.values()))
     mine = of_ten(shares.pop(champion), whole)
-    title = f"On {period}, which it had never seen, {mine} students on its list left within {days} days"
+    title = f"On {period}, which it had never seen, {mine} places on its weekly lists went to students who left within {days} days"
     others = [f"{style_of(model).name.lower()} {of_ten(share, whole)}" for model, share in shares.items()]
     lot = of_ten(assessment.counts["prevalence"], whole)
     lead = f"At the same length of list: {', '.join(others)}; drawn by lot {lot}. {early(assessment)}"
@@ -70,13 +70,13 @@ def early(
     days = f", first a median of {lead['median_days']:.0f} days earlier." if lead["share_listed"] else "."
     return listed + days
 
-# %% ../../nbs/91_faces.train_words.ipynb #34420328
+# %% ../../nbs/91_faces.train_words.ipynb #4c562ea8
 MEANINGS = {
     "Order of all students (AUROC)": "In {pairs} of 100 pairs of one who left and one who stayed, the one who left stands "
     "higher. By lot it would be 50.",
     "Average precision": "How much of the list left, on average, as it grows until everybody who left is on it. By lot it "
     "would be {lot:.3f}.",
-    "Calibration error (ECE)": "On average a stated risk is {points:.1f} percentage points off.",
+    "Calibration error (ECE)": "On average a stated risk is {points:.1f} percentage points off, where {lot:.1%} left.",
     "Leavers on the week’s list": "Of those who left within {days} days, how many stood on the week’s list, which holds "
     "{share:.1%} of all students.",
     "How near to the best possible": "Here the true risks are known. Drawing lots is 0\u00a0%, ordering students by "

@@ -89,10 +89,10 @@ class SqliteProcess:
     def __exit__(self, *_) -> None:
         end(self.process)
 
-# %% ../../nbs/22_ingest.sqlite.ipynb #aff3e778
+# %% ../../nbs/22_ingest.sqlite.ipynb #7ff5b91d
 def holders(
     database: str,  # an SQLite file
-) -> str:  # such as "python (process 4711)"
+) -> str:  # such as "python (process 4711)"; empty where none is seen
     "Which other programs have a file open, as far as this user may know."
     import psutil
 
@@ -103,9 +103,9 @@ def holders(
             found += (
                 [f"{process.name()} (process {process.pid})"] if Path(database).resolve() in opened else []
             )
-    return ", ".join(found) or "another program"
+    return ", ".join(found)
 
-# %% ../../nbs/22_ingest.sqlite.ipynb #fa4958e5
+# %% ../../nbs/22_ingest.sqlite.ipynb #960882e9
 @contextmanager
 def tell_of_waiting(
     database: str,  # an SQLite file
@@ -114,7 +114,9 @@ def tell_of_waiting(
     "Say for whom it waits when what is done in here takes longer than a moment."
 
     def tell() -> None:
-        logger("ingest").warning(f"the store is being written to by {holders(database)}; waiting up to 20 s")
+        others = holders(database)
+        what = f"is being written to by {others}" if others else "takes long to answer"
+        logger("ingest").warning(f"the store {what}; waiting up to 20 s")
 
     timer = Timer(after, tell)
     timer.start()
