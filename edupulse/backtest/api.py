@@ -5,19 +5,20 @@
 # %% auto #0
 __all__ = ['OUTCOME', 'long_frame', 'take_apart', 'cross_validation', 'scoreboard', 'Fitted', 'fit', 'predict']
 
-# %% ../../nbs/69_backtest.api.ipynb #c05a6e78
+# %% ../../nbs/69_backtest.api.ipynb #b6defb29
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 from tqdm import tqdm
 
-from .fold import JUDGED, ROW_KEY, Judging, at_any_day, fold_figures, score_fold, up_to
+from .fold import JUDGED, Judging, at_any_day, fold_figures, score_fold, up_to
 from .grid import Configuration, grid
 from .models import find_entry, make_model
 from .plan import Rolling
 from .run import Ask, make_folds
 from ..labels import NEVER_DAYS
+from ..sequences import ROW_KEY
 
 # %% ../../nbs/69_backtest.api.ipynb #1c795010
 OUTCOME = ["event", "days", "interval", "late_catch", "last_attended"]
@@ -30,7 +31,7 @@ def long_frame(
     "Features and outcomes side by side."
     return features.merge(labels[[*ROW_KEY, *OUTCOME]], on=ROW_KEY, validate="one_to_one")
 
-# %% ../../nbs/69_backtest.api.ipynb #1450d6a1
+# %% ../../nbs/69_backtest.api.ipynb #e894c255
 def take_apart(
     frame: pd.DataFrame,  # as from `long_frame`
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # features, labels
@@ -57,7 +58,7 @@ def cross_validation(
     scored = [score_fold(fold, features, labels) for fold in tqdm(folds, desc="folds", disable=None)]
     return pd.concat(scored, ignore_index=True)[JUDGED]
 
-# %% ../../nbs/69_backtest.api.ipynb #2193d544
+# %% ../../nbs/69_backtest.api.ipynb #a3b364b6
 def scoreboard(
     judged: pd.DataFrame,  # as from `cross_validation`, of one horizon
     horizon_days: int,

@@ -7,7 +7,7 @@ __all__ = ['PLACE', 'SHARES', 'NETWORK', 'MODELS', 'place_means', 'risk_of_place
            'cuts_for', 'Network', 'Blend', 'log_odds', 'best_share', 'Entry', 'weekly', 'find_entry', 'make_model',
            'sized']
 
-# %% ../../nbs/67_backtest.models.ipynb #870eb44f
+# %% ../../nbs/67_backtest.models.ipynb #e6dce5e3
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
@@ -17,12 +17,12 @@ from scipy.special import expit, logit
 from sklearn.metrics import log_loss
 
 from .grid import Configuration
-from ..evaluation.rivals import ROW_KEY, BoostingRival, LogisticRival, held_out, training_rows
+from ..evaluation.rivals import BoostingRival, LogisticRival, held_out, training_rows
 from ..evaluation.rules import RulesRival
 from ..features.catalog import find_feature_set
 from ..labels import CUTS, settled_within
 from ..model.config import ModelConfig
-from ..sequences import build_sequences
+from ..sequences import ROW_KEY, build_sequences
 from ..training.recipes import asked, find_recipe
 from ..training.split import labels_as_of
 
@@ -215,7 +215,7 @@ def best_share(
     losses = {share: log_loss(gone, expit(share * one + (1 - share) * other)) for share in SHARES}
     return min(losses, key=losses.get)
 
-# %% ../../nbs/67_backtest.models.ipynb #55a2a2f3
+# %% ../../nbs/67_backtest.models.ipynb #1b36ec68
 @dataclass(frozen=True)
 class Entry:
     "A model that backtests know."
@@ -224,6 +224,7 @@ class Entry:
     make: Callable  # (configuration, train_until) → a model with fit and predict
     modules: tuple[str, ...]  # whose code its results depend on
     probabilities: bool = True  # whether a score of 0.3 promises that 30 of 100 leave
+    has_network: bool = False  # whether a network's options mean something to it
     cost: float = 1.0  # how long it takes beside the others; the long ones are begun first
 
 # %% ../../nbs/67_backtest.models.ipynb #e6e6c030
@@ -240,7 +241,7 @@ def weekly(
         cost=2 if kind is BoostingRival else 1,
     )
 
-# %% ../../nbs/67_backtest.models.ipynb #f4899d65
+# %% ../../nbs/67_backtest.models.ipynb #44fddffe
 NETWORK = tuple(
     f"edupulse.{name}"
     for name in (
@@ -256,8 +257,8 @@ MODELS = {
     "school_grade_mean": weekly("School and grade", SchoolGradeMean),
     "logistic": weekly("Logistic regression", LogisticRival),
     "boosting": weekly("Gradient boosting", BoostingRival),
-    "network": Entry("Network", Network, NETWORK, cost=10),
-    "blend": Entry("Blend", Blend, (*NETWORK, "edupulse.evaluation.rivals"), cost=20),
+    "network": Entry("Network", Network, NETWORK, has_network=True, cost=10),
+    "blend": Entry("Blend", Blend, (*NETWORK, "edupulse.evaluation.rivals"), has_network=True, cost=20),
 }
 
 # %% ../../nbs/67_backtest.models.ipynb #2ffb0106
@@ -277,7 +278,7 @@ def make_model(
     "The model that a configuration asks for, not yet fitted."
     return find_entry(configuration.model).make(configuration, train_until)
 
-# %% ../../nbs/67_backtest.models.ipynb #8cbeb2ff
+# %% ../../nbs/67_backtest.models.ipynb #103a6cf9
 def sized(
     configurations: tuple[Configuration, ...],
     **sizes,  # option of the network → value; 0 leaves it to the recipe
@@ -285,6 +286,8 @@ def sized(
     "The same configurations, those with a network with these options."
     wanted = {name: value for name, value in sizes.items() if value}
     return tuple(
-        replace(each, options={**dict(each.options), **wanted}) if find_entry(each.model).cost >= 10 else each
+        replace(each, options={**dict(each.options), **wanted})
+        if find_entry(each.model).has_network
+        else each
         for each in configurations
     )
