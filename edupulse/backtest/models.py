@@ -19,7 +19,6 @@ from sklearn.metrics import log_loss
 from .grid import Configuration
 from ..evaluation.rivals import BoostingRival, LogisticRival, held_out, training_rows
 from ..evaluation.rules import RulesRival
-from ..features.catalog import find_feature_set
 from ..labels import CUTS, settled_within
 from ..model.config import ModelConfig
 from ..sequences import ROW_KEY, build_sequences
@@ -85,8 +84,8 @@ class Weekly:
     "A rival of single weeks, made from a configuration."
 
     def __init__(self, kind: type, configuration: Configuration, train_until: str):
-        chosen = find_feature_set(configuration.feature_set)
-        self.train_until = train_until
+        chosen, self.train_until = configuration.features, train_until
+        self.gone = [name for name in configuration.gone if name not in PLACE]  # a place is no input
         self.rival = kind((*chosen.names, *chosen.context), configuration.horizon_days, configuration.seed)
         for name, value in configuration.options:
             if name.startswith("_") or not hasattr(kind, name) or callable(getattr(kind, name)):
@@ -95,12 +94,12 @@ class Weekly:
 
     def fit(self, features: pd.DataFrame, labels: pd.DataFrame | Callable) -> "Weekly":
         "Learn from rows, and from labels as they were known at the end of the training."
-        self.rival.fit(features, labels_as_of(labels, self.train_until))
+        self.rival.fit(features.drop(columns=self.gone), labels_as_of(labels, self.train_until))
         return self
 
     def predict(self, features: pd.DataFrame) -> pd.Series:
         "The risk of each row."
-        return self.rival.predict(features)
+        return self.rival.predict(features.drop(columns=self.gone))
 
 # %% ../../nbs/67_backtest.models.ipynb #5c906d5b
 def network_for(
@@ -145,12 +144,12 @@ class Network:
 
     def fit(self, features: pd.DataFrame, labels: pd.DataFrame | Callable) -> "Network":
         "Learn from the years that the rows belong to."
-        self.model.fit(build_sequences(features, self.configuration.feature_set), labels)
+        self.model.fit(build_sequences(features, self.configuration.features), labels)
         return self
 
     def predict(self, features: pd.DataFrame) -> pd.Series:
         "The risk of each row; rows of a year that come before it are its history."
-        scores = self.model.predict(build_sequences(features, self.configuration.feature_set))
+        scores = self.model.predict(build_sequences(features, self.configuration.features))
         rows = features[ROW_KEY].merge(scores, on=ROW_KEY, how="left", validate="one_to_one")
         return pd.Series(rows["risk_score"].to_numpy(), features.index, name="risk_score")
 

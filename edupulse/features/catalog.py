@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['RELATIONS', 'WORDS', 'CONTEXT', 'CATALOG', 'FEATURE_SETS', 'Feature', 'read_catalog', 'Words', 'FeatureSet',
-           'read_feature_set', 'read_feature_sets', 'find_feature_set', 'feature_version']
+           'read_feature_set', 'read_feature_sets', 'find_feature_set', 'leave_out', 'feature_version']
 
 # %% ../../nbs/30_features.catalog.ipynb #b346ccef
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 
@@ -140,6 +141,28 @@ def find_feature_set(
     if name not in FEATURE_SETS:
         raise ValueError(f"no feature set {name!r}; there are {', '.join(FEATURE_SETS)}")
     return FEATURE_SETS[name]
+
+# %% ../../nbs/30_features.catalog.ipynb #7476e716
+def leave_out(
+    feature_set: FeatureSet,
+    without: Sequence[str],  # modalities, "context", features or columns of the context
+) -> FeatureSet:  # the same where nothing is left out
+    "A feature set without some of its inputs."
+    gone = set(without)
+    known = {*feature_set.modalities, *feature_set.names, "context", *feature_set.context}
+    if unknown := sorted(gone - known):
+        kinds = ", ".join([*feature_set.modalities, "context"])
+        raise ValueError(
+            f"{', '.join(unknown)} cannot be left out of {feature_set.name}; name {kinds}, or an input"
+        )
+    kept = {name: row for name, row in feature_set.catalog.items() if not {name, row.modality} & gone}
+    context = tuple(name for name in feature_set.context if not {name, "context"} & gone)
+    if not kept or not context:
+        raise ValueError(
+            f"without {', '.join(without)}, {feature_set.name} has nothing left to read; leave out less"
+        )
+    name = f"{feature_set.name} without {' and '.join(sorted(gone))}" if gone else feature_set.name
+    return replace(feature_set, name=name, catalog=kept, context=context)
 
 # %% ../../nbs/30_features.catalog.ipynb #585117d4
 @lru_cache
