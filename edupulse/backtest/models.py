@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.special import expit, logit
 from sklearn.metrics import log_loss
 
-from .grid import Configuration
+from .grid import Configuration, not_read
 from ..evaluation.rivals import BoostingRival, LogisticRival, held_out, training_rows
 from ..evaluation.rules import RulesRival
 from ..labels import CUTS, settled_within
@@ -85,7 +85,7 @@ class Weekly:
 
     def __init__(self, kind: type, configuration: Configuration, train_until: str):
         chosen, self.train_until = configuration.features, train_until
-        self.gone = [name for name in configuration.gone if name not in PLACE]  # a place is no input
+        self.gone = [name for name in not_read(configuration) if name not in PLACE]  # a place is no input
         self.rival = kind((*chosen.names, *chosen.context), configuration.horizon_days, configuration.seed)
         for name, value in configuration.options:
             if name.startswith("_") or not hasattr(kind, name) or callable(getattr(kind, name)):
