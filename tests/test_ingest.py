@@ -248,6 +248,10 @@ def test_a_required_file_in_another_encoding_stops_the_import_and_names_it(sqlit
     assert "students.csv is not UTF-8 but most likely cp1252" in result.lines()[-1]
     mended = ingest_folder(folder, sqlite_store, Mapping(encoding="cp1252"))
     assert not mended.failed and not mended.total("quarantined")
+    (folder / "students.csv").write_bytes(
+        students.encode("cp037")
+    )  # a mainframe's, and no letter is where it was
+    assert "students.csv" in ingest_folder(folder, sqlite_store).error
 
 
 def test_a_single_damaged_row_costs_itself_and_nobody_else_is_blamed(sqlite_store, tmp_path):
@@ -265,6 +269,25 @@ def test_a_single_damaged_row_costs_itself_and_nobody_else_is_blamed(sqlite_stor
     assert ask(sqlite_store, rejects) == [(accents[0] + 1, "first_name", "wrong_encoding", None)]
     (why,) = (line for line in result.lines() if "students.csv: 1 row could not be read" in line)
     assert "enrollments.csv" in why and "may hold" in why and not re.search(r"\b1 rows", result.summary())
+
+
+@pytest.mark.parametrize("name", ["schools", "calendar", "students", "enrollments"])
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_one_bad_byte_in_a_required_file_costs_one_row_and_names_its_line(
+    name, encoding, sqlite_store, tmp_path
+):
+    folder = copy_of(tmp_path / "x")
+    for file in folder.glob("*.csv"):  # as in most districts: hardly a letter beyond ASCII
+        file.write_bytes(file.read_text(encoding="utf-8").encode("ascii", "replace"))
+    lines = (folder / f"{name}.csv").read_bytes().splitlines(keepends=True)
+    (folder / f"{name}.csv").write_bytes(b"".join([*lines[:2], lines[2].rstrip() + b"\x81\n", *lines[3:]]))
+    result = ingest_folder(folder, sqlite_store, Mapping(encoding=encoding))
+    (told,) = (file for file in result.files if file.file == f"{name}.csv")
+    assert result.exit_code == 0 and told.rows_read == len(lines) - 1 == told.accepted + 1
+    ((line, reason),) = ask(
+        sqlite_store, f"select row_number, reason from import_rejects where file = '{name}.csv'"
+    )
+    assert (line, reason) == (3, "wrong_encoding") and "wrong_encoding" in result.summary()
 
 
 @pytest.mark.parametrize("field", ["x" * 4_200_000, '"' + "x\n" * 2_100_000 + '"'], ids=["letters", "lines"])

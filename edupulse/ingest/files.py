@@ -93,8 +93,7 @@ def as_utf8(
         open_bytes(path) as file,
         copy.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as plain,
     ):
-        errors = "surrogateescape" if utf8 else "strict"
-        reader = open_text(file, encoding, errors)
+        reader = open_text(file, encoding, errors="surrogateescape")
         try:
             while block := reader.read(1 << 20):
                 plain.write(block)
@@ -120,18 +119,21 @@ ENCODINGS = ("cp1252", "cp850", "mac-roman")  # Windows, DOS, an old Mac
 
 def likely_encoding(
     path: Path,  # a file with bytes that are not UTF-8
-) -> str:  # "" where it is UTF-8 but for single places
+) -> str:  # "" where it is UTF-8 but for single places, or in none of ours
     "The encoding that a file is most likely in."
     with open_bytes(path) as file:
         text = open_text(file, errors="surrogateescape", newline="")
-        beyond = "".join(run for line in text for run in re.findall(r"[^\x00-\x7f]+", line))
-    strays = "".join(char for char in beyond if "\udc80" <= char <= "\udcff")
-    if len(strays) <= len(beyond) / 2:
+        beyond = [run for line in text for run in re.findall(r"[^\x00-\x7f]+", line)]
+    strays = re.findall(r"[\udc80-\udcff]+", " ".join(beyond))
+    count = sum(map(len, strays))
+    if count <= sum(map(len, beyond)) / 2:
         return ""
-    raw = strays.encode("ascii", "surrogateescape")
-    return max(
-        ENCODINGS, key=lambda name: sum(char in LETTERS for char in raw.decode(name, "replace").lower())
-    )
+    raw = "".join(run for run in strays if len(run) <= 2).encode("ascii", "surrogateescape")
+    letters = {
+        name: sum(char in LETTERS for char in raw.decode(name, "replace").lower()) for name in ENCODINGS
+    }
+    likely = max(letters, key=letters.get)
+    return likely if letters[likely] > count / 2 else ""
 
 # %% ../../nbs/21_ingest.files.ipynb #b2ee0774
 def read_header(
