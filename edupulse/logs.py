@@ -81,4 +81,6 @@ def logger(
     name: str,  # the module that speaks, such as "ingest"
 ) -> structlog.stdlib.BoundLogger:
     "The logger of one module; `logger('ingest').info('rows accepted', rows=12)`."
+    if not structlog.is_configured():
+        configure_logs("WARNING")
     return structlog.get_logger(f"edupulse.{name}")

@@ -43,6 +43,21 @@ def one_line(text):
     return lines[0]
 
 
+def test_a_dry_run_on_a_bare_machine_writes_nothing_and_says_what_would_come(edupulse, tmp_path):
+    sample = resource("data/samples/district")
+    told = edupulse("ingest", "csv", sample, "--dry-run", "--json")
+    result = json.loads(told.stdout)
+    assert not list(tmp_path.iterdir()), "a home, a store or a log was made"
+    assert result["changed"] == 255 and result["notes"] == [
+        "there is no store yet: held against an empty one, and none was made"
+    ]
+    edupulse("init")
+    before = {file: file.read_bytes() for file in (tmp_path / "home").rglob("*.db")}
+    again = edupulse("ingest", "csv", sample, "--dry-run")
+    assert again.returncode == 0 and "there is no store yet" not in again.stdout and before
+    assert before == {file: file.read_bytes() for file in (tmp_path / "home").rglob("*.db")}
+
+
 def test_help_is_quick_and_names_every_command(edupulse):
     started = time.perf_counter()
     done = edupulse("--help")

@@ -14,18 +14,22 @@ import time
 from datetime import date, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from edupulse.faces.import_tables import import_table
 from edupulse.ingest.contract import CODES, CONTRACTS, Mapping, read_mapping
 from edupulse.ingest.files import as_utf8, line_numbers, survey
 from edupulse.ingest.load import ingest_folder
 from edupulse.ingest.read import Source, load_text, read_source, workbench
+from edupulse.ingest.write import Rows, append_and_index, open_writer
 from edupulse.resources import resource
 from edupulse.store.engine import session
+from edupulse.store.tables import students
 
 SAMPLE = resource("data/samples/district")
 NOW = datetime(2023, 10, 2, 3, 0)
@@ -551,6 +555,26 @@ def test_an_import_says_for_whom_it_waits(sqlite_store, tmp_path):
             holder.stdin.close()
             waiting.communicate()
     assert f"(process {holder.pid})" in told and waiting.returncode == 0
+
+
+def test_postgresql_says_for_whom_it_waits_and_gives_up(store, monkeypatch):
+    if store.dialect.name != "postgresql":
+        pytest.skip("the tests above and nbs/22_ingest.sqlite.ipynb show it on SQLite")
+    monkeypatch.setattr("edupulse.ingest.write.PATIENCE", 3)
+    with store.connect() as other, capture_logs() as logged:
+        lock = (
+            "select pg_backend_pid() from (select pg_advisory_xact_lock(hashtext('edupulse import'))) as held"
+        )
+        pid = other.execute(sa.text(lock)).scalar()
+        with pytest.raises(RuntimeError, match="no lock within 3 s; another program is writing to it: wait"):
+            ingest_folder(SAMPLE, store)
+        other.rollback()
+        (waiting,) = (entry["event"] for entry in logged if entry["log_level"] == "warning")
+        assert waiting.startswith(f"the store is being written to by edupulse (process {pid} of the server)")
+        other.execute(sa.text("select count(*) from students"))  # read, and not yet done
+        with pytest.raises(RuntimeError, match="no lock within 3 s"), open_writer(store) as writer:
+            append_and_index(writer, students, Rows(duckdb.connect(), "select 1 where false"))
+    assert not any(counts(store).values()) and ingest_folder(SAMPLE, store).changed
 
 
 # ---- a kill leaves nothing or all ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .terminal import begin, explain, open_store, results_alone, say
+from .terminal import begin, explain, open_store, results_alone, say, store_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,15 +85,18 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     "Read an export into the store, whole or not at all."
-    settings, read = begin(), find_source(source)
+    from dataclasses import replace
+
+    settings, read = begin(trial=dry_run), find_source(source)
     if mapping and source != Source.csv:
         raise typer.BadParameter(f"--mapping is for csv; {source} has its own words")
     if not path.is_dir():
         is_file = "this is a file; give the folder that holds it"
         raise FileNotFoundError(f"{path}: {is_file if path.is_file() else 'there is no such folder'}")
-    with results_alone():
+    with results_alone(), store_for(settings, trial=dry_run) as (engine, notes):
         options = {"mapping": mapping} if mapping else {}
-        result = read(path, open_store(settings), dry_run=dry_run, **options)
+        result = read(path, engine, dry_run=dry_run, **options)
+        result = replace(result, notes=(*result.notes, *notes))
     if result.failed and not as_json:
         for line in result.lines()[:-1]:
             say(line)
