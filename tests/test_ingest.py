@@ -275,6 +275,66 @@ def test_a_single_damaged_row_costs_itself_and_nobody_else_is_blamed(sqlite_stor
     assert "enrollments.csv" in why and "may hold" in why and not re.search(r"\b1 rows", result.summary())
 
 
+IMPOSSIBLE = {  # file → rows that agree with its header, each with the column and the reason; imported on 2023-10-02
+    "schools": [("far,Far,,1,2025-01-01", "submitted_through", "in_the_future")],
+    "calendar": [
+        ("north,2023-10-02,1950,open,", "school_year", "outside_school_year"),
+        ("north,2026-09-05,2026,open,", "date", "in_the_future"),
+        ("north,2023-10-02,2023,open,2023-10-05", "submitted_at", "in_the_future"),
+    ],
+    "students": [
+        ("X-1,,,9,2040-01-01,,,,,,", "date_of_birth", "impossible_birth"),
+        ("X-2,,,9,2021-12-31,,,,,,", "date_of_birth", "impossible_birth"),
+        ("X-3,,,9,1901-01-01,,,,,,", "date_of_birth", "impossible_birth"),
+        ("X-4,,,13,,,,,,,", "grade_level", "impossible_grade_level"),
+        ("X-5,,,-1,,,,,,,", "grade_level", "impossible_grade_level"),
+        ("X-6,,,9,,,,,,2025-09-01,", "enrollment_date", "in_the_future"),
+    ],
+    "enrollments": [
+        ("D-001,north,2019,9,2023-09-05,,,,,", "school_year", "outside_school_year"),
+        ("D-001,north,2025,9,2024-12-05,,,,,", "entry_date", "in_the_future"),
+        ("D-001,north,2023,9,2023-09-05,2023-09-01,,,,", "exit_date", "exit_before_entry"),
+        ("D-001,north,2023,9,2023-09-05,2029-09-01,,,,", "exit_date", "outside_school_year"),
+        ("D-001,north,2023,9,2023-09-05,2023-09-29,,,2023-10-09,", "exit_recorded_at", "in_the_future"),
+        ("D-001,north,2023,9,2023-09-05,,,2023-10-09,,", "recorded_at", "in_the_future"),
+    ],
+    "attendance": [
+        ("D-009,2023-10-04,1,absent,,", "date", "in_the_future"),
+        ("D-009,2023-09-06,0,absent,,", "period", "impossible_period"),
+        ("D-001,2023-09-06,0,absent,,", "period", "impossible_period"),
+        ("D-009,2023-09-06,1,absent,2023-09-06,2099-01-01", "superseded_at", "in_the_future"),
+    ],
+    "grades": [
+        ("D-001,ALG,,F1,80,,2023-10-09,,,", "submission_date", "in_the_future"),
+        ("D-001,ALG,,F2,80,,2023-09-09,1999-01-01,,", "due_date", "outside_calendar"),
+        ("D-001,ALG,,F3,-1,,2023-09-09,,,", "grade_value", "impossible_grade"),
+    ],
+    "discipline": [
+        ("D-001,F-1,2023-10-09,2,,,", "incident_date", "in_the_future"),
+        ("D-001,F-2,2023-09-09,-2,,,", "severity_level", "impossible_severity"),
+        ("D-001,F-3,2023-09-09,0,,,", "severity_level", "impossible_severity"),
+    ],
+}
+
+
+def test_what_cannot_be_is_set_aside_and_what_is_only_early_is_not(store, tmp_path):
+    early = {
+        "calendar": "north,2024-06-14,2023,instructional,",
+        "enrollments": "D-012,south,2024,12,2024-09-02,,,,,",
+        "grades": "D-001,ALG,,LATER,,,2023-10-09,2023-10-09,,",  # due next week: no score yet
+        "attendance": "D-012,2023-10-03,1,absent,,",  # a day is left to time zones
+    }
+    expected, texts = [], {}
+    for name, rows in IMPOSSIBLE.items():
+        lines = (SAMPLE / f"{name}.csv").read_text(encoding="utf-8").splitlines()
+        expected += [(f"{name}.csv", n, *fault) for n, (_, *fault) in enumerate(rows, len(lines) + 1)]
+        texts[name] = "\n".join([*lines, *(row for row, *_ in rows), *filter(None, [early.get(name)]), ""])
+    result = ingest_folder(copy_of(tmp_path / "x", **texts), store, imported_at=NOW)
+    question = "select file, row_number, column_name, reason from import_rejects order by row_number"
+    assert sorted(ask(store, question)) == sorted(expected)
+    assert result.total("accepted") == 255 + len(early) and result.exit_code == 0
+
+
 @pytest.mark.parametrize("name", ["schools", "calendar", "students", "enrollments"])
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
 def test_one_bad_byte_in_a_required_file_costs_one_row_and_names_its_line(

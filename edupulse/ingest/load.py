@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from tqdm import tqdm
 
 from .changes import compare, know_staged, know_store, write_changes
-from .contract import CONTRACTS, Contract, Mapping, read_mapping
+from .contract import CONTRACTS, LEFT_OUT, Contract, Mapping, read_mapping
 from .outcome import FileResult, ImportResult, lost_students, set_apart
 from .read import Reading, find_sources, read_source, workbench
 from .write import Rows, Writer, open_writer
@@ -64,6 +64,8 @@ def file_result(
     verdicts = count_by(connection, "select verdict, count(*) from repeats group by all")
     connection.execute("set variable file = ?", [step.name])
     faults = connection.execute(read_sql("ingest/reject_counts")).fetchall()
+    counts = {fault: rows for fault, rows, _ in faults}
+    left_out = {fault: counts.pop(fault) for fault in list(counts) if fault.endswith(LEFT_OUT)}
     return FileResult(
         file=step.name,
         relation=step.contract.name,
@@ -73,8 +75,10 @@ def file_result(
         unchanged=fates.get("unchanged", 0),
         duplicates=verdicts.get("duplicate", 0),
         kinds={kind: rows for kind, rows in fates.items() if kind not in ("add", "unchanged", *CORRECTIONS)},
-        quarantined=sum(rows for _, rows, _ in faults),
-        reasons={fault: rows for fault, rows, _ in faults},
+        quarantined=sum(counts.values()),
+        reasons=counts,
+        left_out=left_out,
+        parts=reading.parts,
         first_lines={fault: line for fault, _, line in faults},
         notes=reading.notes,
         sha256=reading.sha256,
@@ -200,7 +204,7 @@ def record(
     kinds = [(name, pa.int64() if isinstance(value, int) else pa.string()) for name, value in row.items()]
     connection.register("import_row", pa.Table.from_pylist([row], pa.schema(kinds)))
     writer.append(historical_data_imports, Rows(connection, "from import_row"))
-    if any(each.quarantined for each in result.files + result.made):
+    if any(each.quarantined or each.left_out for each in result.files + result.made):
         connection.execute("set variable import_id = ?", [row["id"]])
         writer.append(import_rejects, Rows(connection, read_sql("ingest/wire/import_rejects")))
 

@@ -16,7 +16,7 @@ import duckdb
 import sqlalchemy as sa
 
 from .contract import CONTRACTS, Contract, FileMapping, Mapping, read_contracts
-from .load import Job, Step, do_job, do_step
+from .load import Job, Step, count_by, do_job, do_step
 from .outcome import FileResult, ImportResult, counted
 from .read import Reading, find_sources, judge_told, read_source, workbench
 from ..resources import read_sql
@@ -28,6 +28,7 @@ NOT_READ = FileMapping(ignore=("region", "highest_education", "age_band", "disab
 # %% ../../nbs/23_ingest.oulad.ipynb #3125cbca
 DERIVED = {  # file -> the relations that can be made once it is read
     "courses": ("presentations", "known_calendar"),
+    "studentInfo": ("people",),
     "studentAssessment": ("unsettled", "registered", "due", "work"),
 }
 
@@ -105,7 +106,13 @@ def read_canonical(
 ) -> Reading:
     "Make `staged` for one canonical relation."
     connection.execute(f"create or replace temp view told as {read_sql(f'ingest/oulad/{contract.name}')}")
-    return judge_told(connection, contract, contract.name)
+    reading = judge_told(connection, contract, contract.name)
+    told_apart = contract.name == "grades"  # a blank is no grade, and most readers would take it for one
+    return (
+        replace(reading, parts=count_by(connection, read_sql("ingest/oulad/grade_parts")))
+        if told_apart
+        else reading
+    )
 
 # %% ../../nbs/23_ingest.oulad.ipynb #fcee5625
 def ingest_oulad(

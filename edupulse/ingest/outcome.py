@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from .contract import REASONS
+from .contract import LEFT_OUT, REASONS
 
 # %% ../../nbs/20_ingest.outcome.ipynb #d7bc269c
 @dataclass(frozen=True)
@@ -31,6 +31,12 @@ class FileResult:
     first_lines: dict[str, int | None] = field(
         default_factory=dict
     )  # the same -> the first line it was seen on
+    parts: dict[str, int] = field(
+        default_factory=dict
+    )  # what the records are -> records, told beside the counts
+    left_out: dict[str, int] = field(
+        default_factory=dict
+    )  # values set aside, by reason code; their rows are accepted
     notes: tuple[str, ...] = ()  # what a person should know, without a value of a row
     error: str = ""  # why the file could not be used at all
     refused: bool = False  # it was there, and could not be used
@@ -66,7 +72,10 @@ def became(
         "new": result.added, "corrected": result.corrected, "unchanged": result.unchanged, **result.kinds,
         "repeated": result.duplicates, "quarantined": result.quarantined,
     }  # fmt: skip
-    return ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
+    told, parts = (
+        ", ".join(f"{n:,} {word}" for word, n in each.items() if n) for each in (counts, result.parts)
+    )
+    return f"{told} ({parts})" if parts else told
 
 # %% ../../nbs/20_ingest.outcome.ipynb #077080c9
 def file_lines(
@@ -79,14 +88,16 @@ def file_lines(
         return
     parts = became(result)
     yield f"{result.file}: {counted(result.rows_read)} {verb}" + (f": {parts}" if parts else "")
-    for fault, count in sorted(result.reasons.items(), key=lambda item: -item[1]):
+    for fault, count in sorted({**result.reasons, **result.left_out}.items(), key=lambda item: -item[1]):
         column, reason = fault.split(":")
         if reason in result.lacking:
             yield f"{result.file}: {counted(count)} cannot be judged without {result.lacking[reason]}"
             continue
         line = result.first_lines.get(fault)
         where = f", first at line {line}" if line else ""
-        yield f"{result.file}: {count:,} × {column or 'row'}: {reason}: {REASONS[reason]}{where}"
+        kept = "; left out, its row is kept" if fault in result.left_out else ""
+        sentence = REASONS[reason.removesuffix(LEFT_OUT)]
+        yield f"{result.file}: {count:,} × {column or 'row'}: {reason}: {sentence}{kept}{where}"
     yield from (f"{result.file}: {note}" for note in result.notes)
 
 # %% ../../nbs/20_ingest.outcome.ipynb #a7770080

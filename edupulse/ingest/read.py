@@ -10,7 +10,7 @@ __all__ = ['ODD_ROWS', 'workbench', 'load_text', 'no_rows', 'shape', 'judge', 'n
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -114,7 +114,7 @@ def note_rejects(
     "Add the rows of `staged` that are quarantined to the table `rejects`, with their line and the value."
     connection.execute("set variable key_columns = ?", ["+".join(contract.key)])
     connection.execute(f"create or replace temp table faults as {read_sql('ingest/rejects')}")
-    bad = [row for (row,) in connection.execute("select n from faults order by n").fetchall()]
+    bad = [row for (row,) in connection.execute("select distinct n from faults order by n").fetchall()]
     places = [n + 1 if lines is None else lines.get(n) for n in bad]
     connection.register(
         "places", pa.table({"n": pa.array(bad, pa.int64()), "line": pa.array(places, pa.int64())})
@@ -199,6 +199,9 @@ class Reading:
     rows: int  # rows read, the broken ones among them
     sha256: str  # of the file; "" where there is none
     notes: tuple[str, ...]
+    parts: dict[str, int] = field(
+        default_factory=dict
+    )  # what the rows are -> rows, where that is worth telling
 
 # %% ../../nbs/21_ingest.read.ipynb #3c1b8b44
 ODD_ROWS = (
@@ -268,6 +271,9 @@ def judge_told(
 def has_faults(
     connection: duckdb.DuckDBPyConnection,
 ) -> bool:
-    "Is there a row to quarantine?"
-    question = "select exists (from staged where problem is not null) or exists (from repeats where verdict = 'conflict')"
+    "Is there a row to quarantine, or a value to leave out?"
+    question = (
+        "select exists (from staged where problem is not null or slips is not null) "
+        "or exists (from repeats where verdict = 'conflict')"
+    )
     return connection.execute(question).fetchall()[0][0]

@@ -1,7 +1,7 @@
 -- What each good row means for the store. `existing` holds what the store has: current rows by `id`, versions that
 -- were closed by `version`.
 with kept as (
-    select staged.* exclude (problem) replace (
+    select staged.* exclude (problem, slips) replace (
         case when repeats.n is null then staged.superseded_at else repeats.superseded_at end as superseded_at
     )
     from staged

@@ -43,11 +43,23 @@ create or replace temp macro bad_number(name, text) as case
     when not regexp_full_match(text, '\d{1,12}') then name || ':invalid_number'
 end;
 
+-- Values that were set aside while their row is kept: is this column among them?
+create or replace temp macro slipped(slips, name) as
+    coalesce(contains(' ' || array_to_string(slips, ' '), ' ' || name || ':'), false);
+
 -- Within the calendar's days, or as many days before and after as a record may lie outside the school year.
 create or replace temp macro off_calendar(name, day, slack) as case
     when day < (select min(first_day) from known_calendar) - slack or day > (select max(last_day) from known_calendar) + slack
         then name || ':outside_calendar'
 end;
+
+-- After the day of the import, or as many days after it as may be known in advance; a day is left to time zones.
+create or replace temp macro in_future(name, moment, slack) as
+    case when moment > getvariable('imported_at') + to_days(slack) then name || ':in_the_future' end;
+
+-- School years are called by the year in which they begin or end, and a stay in one may begin in either.
+create or replace temp macro off_school_year(name, day, school_year) as
+    case when abs(year(day) - school_year) > 1 then name || ':outside_school_year' end;
 
 create or replace temp macro too_long(name, text, most) as
     case
@@ -61,6 +73,8 @@ create or replace temp macro when_recorded(text, day) as coalesce(as_moment(text
 create or replace temp macro bad_versions(recorded_text, recorded_at, superseded_text, superseded_at) as coalesce(
     unread('recorded_at', recorded_text, as_moment(recorded_text), 'invalid_timestamp'),
     unread('superseded_at', superseded_text, superseded_at, 'invalid_timestamp'),
+    in_future('recorded_at', as_moment(recorded_text), 1),
+    in_future('superseded_at', superseded_at, 1),
     case when superseded_at < recorded_at then 'superseded_at:superseded_before_recorded' end
 );
 

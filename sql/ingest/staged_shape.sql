@@ -5,5 +5,6 @@ select
     cast(null as boolean) as stated,
     cast(null as ubigint) as base,
     cast(null as boolean) as complete,
-    cast(null as boolean) as exit_stated
+    cast(null as boolean) as exit_stated,
+    cast(null as varchar[]) as slips
 where false

@@ -49,9 +49,9 @@ select
         missing('date', date_text),
         unread('date', date_text, date, 'invalid_date'),
         off_calendar('date', date, 0),
+        in_future('date', date, 1),
         unread('period', period_text, period, 'invalid_number'),
-        outside('period', period, 0, 99, 'impossible_number'),
-        outside('period', period, 0, periods_per_day, 'impossible_period'),
+        outside('period', period, 1, coalesce(periods_per_day, 99), 'impossible_period'),
         missing('status', status_text),
         unread('status', status_text, status, 'unknown_code'),
         bad_versions(recorded_text, recorded_at, superseded_text, superseded_at)

@@ -38,8 +38,11 @@ select
         missing('school_year', year_text),
         unread('school_year', year_text, school_year, 'invalid_number'),
         outside('school_year', school_year, 1900, 2199, 'impossible_number'),
+        off_school_year('school_year', date, school_year),
+        in_future('date', date, 731),
         missing('day_type', type_text),
         unread('day_type', type_text, day_type, 'unknown_code'),
-        unread('submitted_at', submitted_text, as_moment(submitted_text), 'invalid_timestamp')
+        unread('submitted_at', submitted_text, as_moment(submitted_text), 'invalid_timestamp'),
+        in_future('submitted_at', as_moment(submitted_text), 1)
     ) as problem
 from typed

@@ -35,6 +35,7 @@ select
         missing('incident_date', incident_date),
         unread('incident_date', incident_date, happened, 'invalid_date'),
         off_calendar('incident_date', happened, 366),
+        in_future('incident_date', happened, 1),
         missing('severity_level', severity_level),
         unread('severity_level', severity_level, severity, 'unknown_code'),
         outside('severity_level', severity, 1, 5, 'impossible_severity'),

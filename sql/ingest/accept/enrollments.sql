@@ -63,11 +63,15 @@ select
         outside('grade_level', grade_level, 0, 12, 'impossible_grade_level'),
         missing('entry_date', entry_text),
         unread('entry_date', entry_text, entry_date, 'invalid_date'),
+        in_future('entry_date', entry_date, 366),
+        off_school_year('school_year', entry_date, school_year),
         unread('exit_date', exit_text, exit_date, 'invalid_date'),
         case when exit_date < entry_date then 'exit_date:exit_before_entry' end,
+        off_school_year('exit_date', exit_date, school_year),
         unread('exit_reason', reason_text, exit_reason, 'unknown_code'),
         case when reason_text is not null and exit_text is null then 'exit_date:missing_value' end,
         unread('exit_recorded_at', exit_recorded_text, as_moment(exit_recorded_text), 'invalid_timestamp'),
+        in_future('exit_recorded_at', as_moment(exit_recorded_text), 1),
         bad_versions(recorded_text, recorded_at, superseded_text, superseded_at)
     ) as problem
 from typed

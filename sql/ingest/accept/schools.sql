@@ -29,6 +29,7 @@ select
         outside('periods_per_day', periods_per_day, 1, 30, 'impossible_number'),
         unread('week_starts_on', week_text, as_integer(week_text), 'invalid_number'),
         outside('week_starts_on', week_starts_on, 1, 7, 'impossible_number'),
-        unread('submitted_through', submitted_text, submitted_through, 'invalid_date')
+        unread('submitted_through', submitted_text, submitted_through, 'invalid_date'),
+        in_future('submitted_through', submitted_through, 366)
     ) as problem
 from typed

@@ -35,11 +35,13 @@ select
         unread('grade_level', grade_level, grade, 'invalid_number'),
         outside('grade_level', grade, 0, 12, 'impossible_grade_level'),
         unread('date_of_birth', date_of_birth, birth, 'invalid_date'),
+        outside('date_of_birth', date_diff('year', birth, getvariable('imported_at')), 3, 100, 'impossible_birth'),
         too_long('gender', gender, 10),
         too_long('ethnicity', ethnicity, 100),
         too_long('socioeconomic_status', socioeconomic_status, 50),
         too_long('parent_contact', parent_contact, 200),
         unread('enrollment_date', enrollment_date, enrolled, 'invalid_date'),
+        in_future('enrollment_date', enrolled, 366),
         case when student_metadata is not null and json_type(try_cast(student_metadata as json)) is distinct from 'OBJECT'
             then 'student_metadata:invalid_json' end,
         too_long('student_metadata', student_metadata, 10000)

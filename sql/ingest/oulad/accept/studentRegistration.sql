@@ -4,6 +4,7 @@ with typed as (
     select
         raw.*,
         presentations.starts,
+        modules.module as known_module,
         presentations.ends,
         people.id_student as person,
         starts + as_integer(date_registration) as registered_on,
@@ -11,6 +12,7 @@ with typed as (
     from raw
     left join presentations
         on presentations.module = raw.code_module and presentations.presentation = raw.code_presentation
+    left join (select distinct module from presentations) as modules on modules.module = raw.code_module
     left join people using (code_module, code_presentation, id_student)
 )
 
@@ -20,6 +22,7 @@ select
     hash(registered_on, left_on) as content,
     coalesce(
         missing('code_module', code_module),
+        unread('code_module', code_module, known_module, 'unknown_module'),
         missing('code_presentation', code_presentation),
         unread('code_presentation', code_presentation, starts, 'unknown_presentation'),
         bad_number('id_student', id_student),
