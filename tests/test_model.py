@@ -116,7 +116,7 @@ def test_a_model_folder_holds_numbers_and_text_only(fitted, tmp_path):
     model, example = fitted
     model.save(tmp_path / "model")
     names = sorted(file.name for file in (tmp_path / "model").iterdir())
-    assert names == ["model.json", "scale.safetensors", "seal.json", "weights.safetensors"]
+    assert names == ["model.json", "reference.json", "scale.safetensors", "seal.json", "weights.safetensors"]
     described = (tmp_path / "model" / "model.json").read_text(encoding="utf-8")
     json.loads(described)
     assert not any(name in described for name in example.sequences.keys["student_id"])

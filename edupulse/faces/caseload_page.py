@@ -45,7 +45,8 @@ KEY = (
 # %% ../../nbs/92_faces.caseload_page.ipynb #17f4162e
 def opening(
     caseload: Caseload,
-) -> Html:  # title, date, changes, what is missing, and the bands
+    doubt: Html | None = None,  # why the scores may be less sure
+) -> Html:  # title, date, changes, what is missing, doubts, and the bands
     "What has to be read by whoever reads nothing else."
     first = caseload.as_of
     lede = (
@@ -60,6 +61,7 @@ def opening(
         [
             *blocks,
             missing(caseload),
+            doubt,
             tiles(counts),
             element("p", told(caseload.outcomes + key), class_="note"),
         ]
@@ -228,6 +230,8 @@ def school_section(
 # %% ../../nbs/92_faces.caseload_page.ipynb #6dae7915
 def caseload_page(
     caseload: Caseload,
+    doubt: Html | None = None,  # why the scores may be less sure; nothing when they are as sure as ever
+    behind: Html | None = None,  # what is behind that, for whoever keeps the data
 ) -> Html:  # everything below the masthead
     "The whole list: the answer, each school, the freshness of the records, and what the list is."
     schools = [school_section(caseload, key) for key in sorted(set(caseload.frame["school_id"]))]
@@ -241,4 +245,4 @@ def caseload_page(
         freshness_table(caseload),
         element("h2", "About this list"),
     ]
-    return join([opening(caseload), *schools, *end, element("p", about, class_="note")])
+    return join([opening(caseload, doubt), *schools, *end, element("p", about, class_="note"), behind])

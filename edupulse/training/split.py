@@ -5,9 +5,9 @@ known, and no person is on both sides."""
 
 # %% auto #0
 __all__ = ['CALIBRATORS', 'labels_as_of', 'held_out', 'take_turns', 'without_people', 'Split', 'split_dates', 'count_parts',
-           'split_by_time']
+           'split_by_time', 'split_from']
 
-# %% ../../nbs/50_training.split.ipynb #efaac14a
+# %% ../../nbs/50_training.split.ipynb #dcf51954
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from ..labels import NEVER_DAYS
 from ..model.config import TrainingConfig
 from ..sequences import Sequences, align
 
-# %% ../../nbs/50_training.split.ipynb #cc13a9c9
+# %% ../../nbs/50_training.split.ipynb #95c6c954
 def labels_as_of(
     labels: pd.DataFrame
     | Callable,  # known at train_until; or a function: ISO day -> frame known on that day
@@ -36,7 +36,7 @@ def labels_as_of(
     later = (frame["days"] > room) & ~completed
     return frame.assign(event=frame["event"] & ~later, days=frame["days"].mask(later, room))
 
-# %% ../../nbs/50_training.split.ipynb #4f7d29db
+# %% ../../nbs/50_training.split.ipynb #6da7577b
 def held_out(
     person: Iterable[str],  # N identifiers of persons
     share: float,  # of people
@@ -51,7 +51,7 @@ def held_out(
             answers[name] = after <= int.from_bytes(digest, "big") / 2**64 < after + share
     return np.array([answers[name] for name in person], dtype=bool)
 
-# %% ../../nbs/50_training.split.ipynb #bcd58036
+# %% ../../nbs/50_training.split.ipynb #affc992e
 def take_turns(
     person: Iterable[str],  # N identifiers of persons
     parts: int,  # how many, of equal shares
@@ -60,7 +60,7 @@ def take_turns(
     "Deal people out; the same person always comes to the same part."
     return sum(part * held_out(person, 1 / parts, seed, after=part / parts) for part in range(1, parts))
 
-# %% ../../nbs/50_training.split.ipynb #704960b2
+# %% ../../nbs/50_training.split.ipynb #755080af
 def without_people(
     sequences: Sequences,
     people: Iterable[str],  # persons to take out
@@ -68,7 +68,7 @@ def without_people(
     "The sequences of everybody else."
     return sequences.select(~sequences.keys["person"].isin(set(people)).to_numpy())
 
-# %% ../../nbs/50_training.split.ipynb #c25d75a8
+# %% ../../nbs/50_training.split.ipynb #9c7b9b65
 @dataclass(frozen=True, repr=False)
 class Split:
     "Which weeks teach, which stop, which close, which calibrate; masks are (B, T)."
@@ -92,7 +92,7 @@ class Split:
         ]
         return f"Split({'; '.join(parts)}; calibration from {self.fit_until}, all before {self.train_until})"
 
-# %% ../../nbs/50_training.split.ipynb #e2dba212
+# %% ../../nbs/50_training.split.ipynb #4ba469d5
 def split_dates(
     as_of: np.ndarray,  # (N,) datetime64[D], of all weeks
     training: TrainingConfig,
@@ -113,7 +113,7 @@ def split_dates(
         )
     return fit_until, until
 
-# %% ../../nbs/50_training.split.ipynb #6d6187fe
+# %% ../../nbs/50_training.split.ipynb #e344d5c2
 def count_parts(
     sequences: Sequences,
     parts: dict[str, np.ndarray],  # part → (B, T) bool
@@ -135,7 +135,7 @@ def count_parts(
         rows.append(counts)
     return pd.DataFrame(rows)
 
-# %% ../../nbs/50_training.split.ipynb #1ff76a71
+# %% ../../nbs/50_training.split.ipynb #d0c1c75c
 CALIBRATORS = 0.25  # of people, where the others' recent weeks are for the closing
 
 
@@ -165,3 +165,16 @@ def split_by_time(
     leaver = align(labels, sequences).event.any(axis=1)
     masks = {"stop": np.zeros_like(known), "close": np.zeros_like(known), **parts}
     return Split(str(until), str(fit_until), table=count_parts(sequences, parts, leaver), **masks)
+
+# %% ../../nbs/50_training.split.ipynb #bb9e24e5
+def split_from(
+    known: dict,  # train_until, fit_until, and the rows of the table as "split"
+) -> Split:
+    "The split as far as it is on record: dates and counts."
+    table = pd.DataFrame(
+        known["split"], columns=["part", "start", "end", "students", "people", "weeks", "leavers"]
+    )
+    for name in ("start", "end"):
+        table[name] = pd.to_datetime(table[name])
+    masks = dict.fromkeys(("learn", "stop", "close", "calibrate"), np.zeros((0, 0), dtype=bool))
+    return Split(known["train_until"], known["fit_until"], **masks, table=table)
