@@ -1,6 +1,7 @@
 """What no single notebook can show of the ingest: any file, a killed import, both databases, several nights."""
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -333,6 +334,55 @@ def test_what_cannot_be_is_set_aside_and_what_is_only_early_is_not(store, tmp_pa
     question = "select file, row_number, column_name, reason from import_rejects order by row_number"
     assert sorted(ask(store, question)) == sorted(expected)
     assert result.total("accepted") == 255 + len(early) and result.exit_code == 0
+
+
+HOSTILE = {  # file → rows, each with the column and the reason, or with none where the row is fine
+    "schools": [("no\u200brth,North,,1,", "school_id", "invalid_character")],
+    "students": [
+        ('J-1,,,9,,,,,,,"{""a"": ""\\u0000""}"', "student_metadata", "invalid_character"),
+        ('J-2,,,9,,,,,,,"{""a"": 1e5000}"', "student_metadata", "invalid_json"),
+        (f'J-3,,,9,,,,,,,"{{""a"":{"[" * 800}{"]" * 800}}}"',),
+        ("\u200bD-001,,,9,,,,,,,", "district_id", "invalid_character"),
+        ("D\t-001,,,9,,,,,,,", "district_id", "invalid_character"),
+        ("\u202eD-001,,,9,,,,,,,", "district_id", "invalid_character"),
+        ("\u3000,SECRET,,9,,,,,,,", "district_id", "missing_value"),
+        ("E-1,\U0001f600,\u202eשלום,9,,,,,,,",),
+        ("\0E-2,SECRET,,9,,,,,,,", "district_id", "invalid_character"),
+        ("E-3,SECRET", None, "broken_row"),
+        ('=cmd|"x"!A1,SECRET,,9,,,,,,,',),
+    ],
+    "attendance": [
+        (f"D-001,{day},,absent,,", "date", "invalid_date")
+        for day in ("30/02", "2023-02-30", "2023-13-01", "20230905", "0000-00-00", "9999-12-31")
+    ],
+    "grades": [
+        ("D-001,ALG,,H1,1e400,,2023-09-08,,,", "grade_value", "invalid_number"),
+        ("D-001,ALG,,H2,1e99,,2023-09-08,,,", "grade_value", "impossible_grade"),
+        ("D-001,ALG,,H3,٣٣,,2023-09-08,,,", "grade_value", "invalid_number"),
+        ("D-001,ALG,,H4,80,,2023-09-08,,1e99,", "weight", "impossible_number"),
+    ],
+}
+
+
+def test_what_is_meant_to_break_the_import_is_set_aside_on_either_database(store, tmp_path):
+    expected, texts = [], {}
+    for name, rows in HOSTILE.items():
+        lines = (SAMPLE / f"{name}.csv").read_text(encoding="utf-8").splitlines()
+        expected += [
+            (f"{name}.csv", n, *fault) for n, (_, *fault) in enumerate(rows, len(lines) + 1) if fault
+        ]
+        texts[name] = "\n".join([*lines, *(row for row, *_ in rows), ""])
+    folder = copy_of(tmp_path / "x", **texts)
+    packed = bytearray(gzip.compress((folder / "discipline.csv").read_bytes()))
+    packed[60:64] = bytes(byte ^ 255 for byte in packed[60:64])  # a disk's work
+    (folder / "discipline.csv.gz").write_bytes(packed)
+    (folder / "discipline.csv").unlink()
+    result = ingest_folder(folder, store)
+    question = "select file, row_number, column_name, reason from import_rejects"
+    assert sorted(map(str, ask(store, question))) == sorted(map(str, expected))
+    assert result.total("rows_read") == result.total("accepted") + len(expected) and result.exit_code == 0
+    assert result.lines()[-1].endswith("discipline.csv.gz was refused")
+    assert not re.search("SECRET|Ada", result.summary() + result.json())
 
 
 @pytest.mark.parametrize("name", ["schools", "calendar", "students", "enrollments"])

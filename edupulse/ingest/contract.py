@@ -69,8 +69,8 @@ REASONS = {
     "invalid_date": "not a date as YYYY-MM-DD; list the district's own under date_formats in the mapping file",
     "invalid_timestamp": "not a date or YYYY-MM-DD HH:MM:SS, without a time zone",
     "invalid_number": "not a number, or not a whole one where whole ones are asked for",
-    "invalid_json": "not a JSON object",
-    "invalid_character": "holds a NUL character",
+    "invalid_json": "not a JSON object, or with a number of thousands of digits",
+    "invalid_character": "holds a NUL, or in an identifier a character that cannot be seen",
     "impossible_number": "outside what is possible",
     "impossible_grade": "outside 0 to 100",
     "impossible_grade_level": "outside 0 (kindergarten) to 12",
@@ -229,7 +229,7 @@ def read_mapping(
         return Mapping(**content)
     except ValidationError as error:
         raise ValueError(f"{file.name}: {first_fault(error)}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f", see line {mark.line + 1}" if mark else ""
         raise ValueError(f"{file.name}: not YAML{place}") from None

@@ -194,7 +194,7 @@ def not_known(
 ) -> str:
     "Name the headers that are not known, five at most."
     more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-    named = ", ".join(repr(cell) for cell in unknown[:5])
+    named = ", ".join(repr(cell[:60]) for cell in unknown[:5])
     return f"column {named}{more} is not known"
 
 # %% ../../nbs/21_ingest.files.ipynb #3bb0d9a5

@@ -8,6 +8,7 @@ __all__ = ['ODD_ROWS', 'workbench', 'load_text', 'no_rows', 'shape', 'judge', 'n
 
 # %% ../../nbs/21_ingest.read.ipynb #e3538469
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -187,8 +188,8 @@ def open_source(
             raise ValueError("is empty")
         path = as_utf8(source.path, seen, source.encoding, folder, source.contract.mappable)
         names, notes = match_header(read_header(path, source.delimiter), source.contract, source.mapped)
-    except (OSError, EOFError) as error:
-        raise ValueError(f"cannot be read: {type(error).__name__}") from None
+    except (OSError, EOFError, zlib.error):
+        raise ValueError("cannot be read; is it whole, and may EduPulse read it?") from None
     return seen, path, names, notes
 
 # %% ../../nbs/21_ingest.read.ipynb #1eb3477b

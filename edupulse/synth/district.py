@@ -17,6 +17,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
+from ..settings import private_folder
 from .population import PopulationKnobs, stream
 from .records import Batch, make_batch
 from .stays import taught_days
@@ -137,7 +138,7 @@ def put_in_place(
     files = [file for file in unfinished.rglob("*") if file.is_file()]
     for file in sorted(files, key=lambda file: (file.name == "students.csv", str(file))):
         target = folder / file.relative_to(unfinished)
-        target.parent.mkdir(exist_ok=True)
+        private_folder(target.parent)
         file.replace(target)
     shutil.rmtree(unfinished)
 
@@ -153,7 +154,7 @@ def synthesise(
     world = build_world(DistrictKnobs(population=PopulationKnobs(students=students, years=years)), seed)
     unfinished = Path(folder) / ".unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
+    private_folder(unfinished)
     counts = write_large_tables(world, unfinished, progress) | write_small_tables(world, unfinished)
     write_truth(world, unfinished / "truth")
     put_in_place(unfinished, Path(folder))

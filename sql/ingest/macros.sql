@@ -67,6 +67,18 @@ create or replace temp macro too_long(name, text, most) as
         when contains(text, chr(0)) then name || ':invalid_character'
     end;
 
+-- An identifier is compared letter by letter, so one that cannot be seen would make two students of one.
+create or replace temp macro bad_id(name, text) as
+    case when regexp_matches(text, '[\p{Cc}\p{Cf}]') then name || ':invalid_character' end;
+
+-- A JSON object that both databases keep: PostgreSQL has no NUL, and no number of more than a few thousand digits.
+create or replace temp macro bad_object(name, text) as case
+    when text is null then null
+    when json_type(try_cast(text as json)) is distinct from 'OBJECT' or regexp_matches(text, '[eE][+-]?\d{4}')
+        then name || ':invalid_json'
+    when contains(text, '\u0000') then name || ':invalid_character'
+end;
+
 -- When the record came without a moment, it counts as recorded on the day it is about.
 create or replace temp macro when_recorded(text, day) as coalesce(as_moment(text), cast(day as timestamp));
 

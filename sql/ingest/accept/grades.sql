@@ -25,17 +25,17 @@ select
     course_id,
     course_name,
     assignment,
-    cast(value as float) as grade_value,
+    try_cast(value as float) as grade_value,
     grade_letter,
     submitted as submission_date,
     due as due_date,
-    cast(weight_value as float) as weight,
+    try_cast(weight_value as float) as weight,
     assignment_type,
     recorded as recorded_at,
     superseded as superseded_at,
     recorded_at is not null as stated,
     hash(
-        course_name, cast(value as float), grade_letter, submitted, due, cast(weight_value as float), assignment_type
+        course_name, try_cast(value as float), grade_letter, submitted, due, try_cast(weight_value as float), assignment_type
     ) as content,
     coalesce(
         missing('district_id', district_id),

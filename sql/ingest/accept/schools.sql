@@ -24,6 +24,7 @@ select
     coalesce(
         missing('school_id', school_id),
         too_long('school_id', school_id, 50),
+        bad_id('school_id', school_id),
         too_long('name', name, 200),
         unread('periods_per_day', periods_text, periods_per_day, 'invalid_number'),
         outside('periods_per_day', periods_per_day, 1, 30, 'impossible_number'),

@@ -30,6 +30,7 @@ select
     coalesce(
         missing('district_id', district_id),
         too_long('district_id', district_id, 50),
+        bad_id('district_id', district_id),
         too_long('first_name', first_name, 100),
         too_long('last_name', last_name, 100),
         unread('grade_level', grade_level, grade, 'invalid_number'),
@@ -42,8 +43,7 @@ select
         too_long('parent_contact', parent_contact, 200),
         unread('enrollment_date', enrollment_date, enrolled, 'invalid_date'),
         in_future('enrollment_date', enrolled, 366),
-        case when student_metadata is not null and json_type(try_cast(student_metadata as json)) is distinct from 'OBJECT'
-            then 'student_metadata:invalid_json' end,
+        bad_object('student_metadata', student_metadata),
         too_long('student_metadata', student_metadata, 10000)
     ) as problem
 from typed
