@@ -77,6 +77,9 @@ FAULTS = {  # file → rows, each with the column, the reason and the value that
     "courses": [
         ("ZZZ,2014J,fifty", "module_presentation_length", "invalid_number", "fifty"),
         ("ZZZ,2014J,0", "module_presentation_length", "impossible_number", "0"),
+        ("ZZZ,2015J,500", "module_presentation_length", "impossible_number", "500"),
+        ("ZZZ,2098J,50", "code_presentation", "in_the_future", "2098J"),
+        ("Z\u200bZ,2013J,50", "code_module", "invalid_character", "Z\u200bZ"),
         ("ZZZ,2014F,50", "code_presentation", "invalid_presentation", "2014F"),
         (",2014J,50", "code_module", "missing_value", None),
         ("ZZZ,2014B,51", "code_module+code_presentation", "conflicting_duplicate", None),
@@ -110,6 +113,7 @@ FAULTS = {  # file → rows, each with the column, the reason and the value that
         ("YYY,2013J,1002,-20,", "code_module", "unknown_module", "YYY"),
         ("ZZZ,2013J,1002,soon,", "date_registration", "invalid_number", "soon"),
         ("ZZZ,2013J,1002,-20,2.5", "date_unregistration", "invalid_number", "2.5"),
+        ("ZZZ,2013J,1002,-20,460", "date_unregistration", "outside_school_year", "460"),
         ("ZZZ,2013J,1002,20,10", "date_unregistration", "exit_before_entry", "10"),
         ("ZZZ,2013J,1002,70,", "date_registration", "outside_calendar", "70"),
         ("ZZZ,2013J,1002,-20,10", f"code_module+code_presentation+{WHO}", "conflicting_duplicate", None),

@@ -28,6 +28,7 @@ select
         missing('date_submitted', date_submitted),
         unread('date_submitted', date_submitted, handed_in, 'invalid_number'),
         off_calendar('date_submitted', handed_in, 366),
+        in_future('date_submitted', handed_in, 0),
         unread('score', score, points, 'invalid_number'),
         outside('score', points, 0, 100, 'impossible_grade'),
         unread('is_banked', is_banked, banked, 'invalid_number'),

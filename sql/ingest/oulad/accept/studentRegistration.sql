@@ -6,6 +6,7 @@ with typed as (
         presentations.starts,
         modules.module as known_module,
         presentations.ends,
+        presentations.school_year,
         people.id_student as person,
         starts + as_integer(date_registration) as registered_on,
         starts + as_integer(date_unregistration) as left_on
@@ -32,6 +33,8 @@ select
         case when registered_on > ends then 'date_registration:outside_calendar' end,
         unread('date_unregistration', date_unregistration, left_on, 'invalid_number'),
         off_calendar('date_unregistration', left_on, 366),
+        off_school_year('date_unregistration', left_on, school_year),
+        in_future('date_unregistration', left_on, 0),
         case when left_on > starts and left_on < registered_on then 'date_unregistration:exit_before_entry' end
     ) as problem
 from typed
