@@ -33,7 +33,7 @@ dashboard: setup  ## the counselor's pages (not built yet: says where this week'
 	  ls -t data/demo/runs/score/*/score.html 2>/dev/null | head -n 1 | grep . || echo "  none yet: run \`make demo\`"; exit 1
 
 test: setup browser sync lint notebooks  ## everything that must hold, about ten minutes on two cores
-	$(BIN)/python -m pytest tests -m "not soak" -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder
 
 sync: setup  ## the package is what the notebooks export, and nothing else
 	$(BIN)/python tests/check_sync.py

@@ -17,7 +17,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from databases import postgresql_database, postgresql_server  # noqa: E402
 
+LONGEST = ("test_end_to_end", "test_backtest", "test_ingest", "test_cli", "test_wheel", "test_fairness")
 KINDS = tuple(os.environ.get("EDUPULSE_TEST_DATABASES", "sqlite,postgresql").split(","))
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that two processes end together; each file stays with one of them."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")

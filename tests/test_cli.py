@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,22 +18,51 @@ from edupulse.resources import resource
 DOOR = [sys.executable, "-c", "from edupulse.faces.cli import main; main()"]
 
 
-@pytest.fixture
-def edupulse(tmp_path):
-    "A function that runs a command in a home of its own, as a scheduler would."
-    environment = {**os.environ, "EDUPULSE_HOME": str(tmp_path / "home"), "EDUPULSE_DATABASE_URL": ""}
+def commands_in(folder):
+    "A function that runs a command whose home is in a folder, as a scheduler would."
+    environment = {**os.environ, "EDUPULSE_HOME": str(folder / "home"), "EDUPULSE_DATABASE_URL": ""}
 
     def run(*words, **more):
         return subprocess.run(
             [*DOOR, *map(str, words)],
             capture_output=True,
             text=True,
-            cwd=tmp_path,
+            cwd=folder,
             env={**environment, **more},
             timeout=120,
         )
 
     return run
+
+
+@pytest.fixture
+def edupulse(tmp_path):
+    "Commands in a home of their own, which is not there yet."
+    return commands_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory):
+    "A home into which the small district has been imported, to copy from."
+    folder = tmp_path_factory.mktemp("imported")
+    done = commands_in(folder)("ingest", "csv", resource("data/samples/district"))
+    assert done.returncode == 0, done.stderr
+    return folder / "home"
+
+
+@pytest.fixture
+def filled(imported, tmp_path):
+    "Commands in a home of their own that holds the small district."
+    shutil.copytree(imported, tmp_path / "home")
+    return commands_in(tmp_path)
+
+
+@pytest.fixture
+def begun(migrated_sqlite, tmp_path):
+    "Commands in a home of their own, with an empty store."
+    (tmp_path / "home").mkdir(mode=0o700)
+    shutil.copy(migrated_sqlite, tmp_path / "home" / "edupulse.db")
+    return commands_in(tmp_path)
 
 
 def one_line(text):
@@ -119,9 +149,8 @@ def test_init_makes_the_store_and_makes_it_again(edupulse, tmp_path):
         (("features", "--as-of", "2024-02-30"), "2024-02-30"),
     ],
 )
-def test_the_inputs_fault_is_1_and_one_line(edupulse, words, said):
-    edupulse("init")
-    done = edupulse(*words)
+def test_the_inputs_fault_is_1_and_one_line(begun, words, said):
+    done = begun(*words)
     assert done.returncode == 1 and done.stdout == ""
     assert said in one_line(done.stderr)
 
@@ -183,19 +212,18 @@ def test_a_store_that_another_program_writes_to_is_waited_for_and_then_refused(e
     assert done.returncode == 1 and "another program is writing to it" in one_line(refusal)
 
 
-def test_features_say_how_far_the_data_go(edupulse):
-    edupulse("ingest", "csv", resource("data/samples/district"))
-    beyond = edupulse("features", "--as-of", "2030-01-01")
+def test_features_say_how_far_the_data_go(filled):
+    beyond = filled("features", "--as-of", "2030-01-01")
     assert beyond.returncode == 0
     last = beyond.stdout.splitlines()[-1]
     assert "data go from 2023-09-05 through " in last and "no data" in last
-    within = edupulse("features", "--as-of", "2023-09-20")
+    within = filled("features", "--as-of", "2023-09-20")
     assert within.returncode == 0 and "no data" not in within.stdout
     assert "Up to 2023-09-20 that is " in within.stdout  # served by the rows up to 2030
-    before = edupulse("features", "--as-of", "1990-01-01")
+    before = filled("features", "--as-of", "1990-01-01")
     assert before.returncode == 1 and before.stdout == ""
     assert "give a day from 2023-09-11 to " in one_line(before.stderr)
-    assert edupulse("features", "--as-of", "").returncode == 1
+    assert filled("features", "--as-of", "").returncode == 1
 
 
 @pytest.mark.parametrize(
@@ -210,9 +238,8 @@ def test_features_say_how_far_the_data_go(edupulse):
         (("train",), "give train_until"),
     ],
 )
-def test_what_can_be_known_early_is_said_before_the_report_starts(edupulse, tmp_path, words, said):
-    edupulse("ingest", "csv", resource("data/samples/district"))
-    done = edupulse("run", *words)
+def test_what_can_be_known_early_is_said_before_the_report_starts(filled, tmp_path, words, said):
+    done = filled("run", *words)
     assert done.returncode == 1 and done.stdout == ""
     assert said in one_line(done.stderr)
     assert not list((tmp_path / "home" / "runs").glob("*/*")), "a report was begun"
@@ -251,8 +278,7 @@ def test_a_surprise_is_kept_in_a_file_and_named_in_one_line(edupulse, tmp_path):
     assert str(kept) in done.stderr and "cli.py" in kept.read_text() and "Lovelace" not in kept.read_text()
 
 
-def test_json_is_one_object_and_nothing_else(edupulse):
-    edupulse("init")
-    done = edupulse("doctor", "--json")
+def test_json_is_one_object_and_nothing_else(begun):
+    done = begun("doctor", "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["well"]
     assert done.stdout.count("\n") == 1

@@ -19,9 +19,8 @@ from tqdm.auto import tqdm
 
 from ..model.network import RiskNetwork
 from ..sequences import Sequences
-from ..training.data import Tensors, make_tensors
+from ..training.data import Tensors, make_tensors, repeatable
 from ..training.ensemble import Ensemble
-from ..training.loop import repeatable
 
 # %% ../../nbs/70_explain.attribution.ipynb #9f64ed0f
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from .score import ScoreOptions, score
 from ..sequences import Sequences, build_sequences
 from ..store.engine import connect
 from ..store.migrate import migrate
+from ..training.data import repeatable
 from ..training.ensemble import fill_up
 from ..training.estimator import RiskModel
 from ..training.examples import ExamplePlan
-from ..training.loop import repeatable
 
 # %% ../../nbs/82_scoring.bench.ipynb #6cd1c7c5
 GOAL_SECONDS = 180.0  # 100,000 students on two cores

@@ -29,8 +29,8 @@ from ..resources import read_sql
 from .record import prediction_rows, vector_rows, write_scores
 from .roster import BandRule, ask, enrolled, freshness, has_recent_data, place_bands
 from ..sequences import Sequences, build_sequences
+from ..training.data import repeatable
 from ..training.ensemble import CHUNK
-from ..training.loop import repeatable
 
 # %% ../../nbs/80_scoring.score.ipynb #840ded59
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from edupulse.training.contest import (
     take_step,
     windows_of,
 )
+from .data import repeatable
 from .ensemble import new_network
-from .loop import repeatable
 
 # %% ../../nbs/56_training.bench.ipynb #aa023576
 BATCHES = {"one_pass": (64, 128, 256, 512), "windows": (64, 256, 1024, 2048)}

@@ -4,16 +4,20 @@
 
 # %% auto #0
 __all__ = ['LIMIT', 'PLACES', 'FURTHEST', 'Scaler', 'mean_and_spread', 'quantiles', 'normal_scores', 'Tensors', 'pad_weeks',
-           'make_tensors', 'Goals', 'observed_room', 'make_goals', 'hide_some', 'Batches']
+           'make_tensors', 'Goals', 'observed_room', 'make_goals', 'hide_some', 'Batches', 'repeatable', 'Trained']
 
 # %% ../../nbs/51_training.data.ipynb #ecf9b7e4
+import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.special import ndtri
+from torch import nn
 
 from ..model.config import ModelConfig, TrainingConfig
 from ..model.survival import expose
@@ -221,3 +225,38 @@ class Batches:
                 continue
             hidden = hide_some(whole, self.training, self.generator)
             yield (hidden, goals, whole) if self.training.foresight else (hidden, goals)
+
+# %% ../../nbs/51_training.data.ipynb #6d5436e1
+@contextmanager
+def repeatable(
+    seed: int,
+    threads: int,
+) -> Iterator[None]:
+    "Seeded, deterministic, on a fixed number of threads, for as long as the block runs."
+    before = (
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled(),
+        random.getstate(),
+        np.random.get_state(),
+    )
+    with torch.random.fork_rng():
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before[0])
+            torch.use_deterministic_algorithms(before[1])
+            random.setstate(before[2])
+            np.random.set_state(before[3])
+
+# %% ../../nbs/51_training.data.ipynb #96f7b3ca
+@dataclass(frozen=True)
+class Trained:
+    "A trained network and how it came to be."
+
+    network: nn.Module  # on the processor, in eval mode
+    history: pd.DataFrame  # epoch, training_loss, validation_loss

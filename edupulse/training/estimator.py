@@ -33,9 +33,8 @@ from ..model.network import RiskNetwork
 from ..sequences import Sequences
 from .calibration import Calibrator
 from .confidence import confidence, weight_of_evidence
-from .data import Scaler, Tensors, make_tensors
+from .data import Scaler, Tensors, make_tensors, repeatable
 from .ensemble import Ensemble, grow_ensemble, member_logits
-from .loop import repeatable
 from .reference import Reference, reference_bytes, reference_from, reference_of
 from .split import split_from
 

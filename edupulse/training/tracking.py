@@ -22,7 +22,6 @@ from ..settings import Settings, private_folder
 from ..store.engine import session
 from ..store.lookups import model_on_record
 from ..store.tables import model_metadata, natural_id
-from .estimator import RiskModel, check_fitted
 
 # %% ../../nbs/55_training.tracking.ipynb #9e3c4b70
 EXPERIMENT, MODEL_NAME = "edupulse", "edupulse-risk"
@@ -74,7 +73,7 @@ def flat_numbers(
 
 # %% ../../nbs/55_training.tracking.ipynb #496b338a
 def learning_figures(
-    model: RiskModel,  # fitted
+    model,  # a RiskModel, fitted
 ) -> dict[str, float]:
     "Losses and sizes of the training."
     last = model.history_[model.history_["stage"] == "learning"].groupby("member").last()
@@ -86,7 +85,7 @@ def learning_figures(
 
 # %% ../../nbs/55_training.tracking.ipynb #7f061358
 def log_run(
-    model: RiskModel,  # fitted
+    model,  # a RiskModel, fitted
     client,  # as from `tracking_client`
     folder: Path,  # where the model was saved
     record: RunRecord,
@@ -115,7 +114,7 @@ def log_run(
 def register(
     client,  # as from `tracking_client`
     run: str,  # the run's id
-    model: RiskModel,
+    model,  # a RiskModel, fitted
     alias: str,  # such as "champion"; empty: none
 ) -> str:  # the number in the registry
     "Put a run's model into the registry and point the alias at it."
@@ -130,7 +129,7 @@ def register(
 # %% ../../nbs/55_training.tracking.ipynb #5eea2fc7
 def note_model(
     engine: sa.Engine,  # a migrated store
-    model: RiskModel,
+    model,  # a RiskModel, fitted
     values: dict,  # further columns: performance_metrics, hyperparameters, mlflow_run
     active: bool,  # whether it is to score from now on
 ) -> None:
@@ -150,12 +149,14 @@ def note_model(
 
 # %% ../../nbs/55_training.tracking.ipynb #4f0ca076
 def record_model(
-    model: RiskModel,  # fitted
+    model,  # a RiskModel, fitted
     settings: Settings,
     engine: sa.Engine,  # a migrated store
     record: RunRecord = RunRecord(),  # noqa: B008 (frozen)
 ) -> str:  # the model's version
     "Save a model, log its run, register it, and make it the active one if it has an alias."
+    from edupulse.training.estimator import check_fitted
+
     folder = settings.folder("models") / check_fitted(model).version_
     if not (folder / SEAL).is_file():
         model.save(folder)
@@ -188,6 +189,8 @@ def load_model(
     settings: Settings,
     engine: sa.Engine,
     name: str = "champion",  # or a model's version
-) -> RiskModel:
+):  # a RiskModel
     "The active model, or the one with this version, verified."
+    from edupulse.training.estimator import RiskModel
+
     return RiskModel.load(*find_model(settings, engine, name))
