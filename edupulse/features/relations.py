@@ -18,16 +18,25 @@ from .catalog import RELATIONS, FeatureSet
 from ..resources import read_sql
 
 # %% ../../nbs/31_features.relations.ipynb #d7636fcd
-VIEWS = {"known_grades", "course_spells", "course_weeks", "timeline_weeks", "record_features", "features"}
+VIEWS = {
+    "known_grades",
+    "absence_runs",
+    "course_spells",
+    "course_weeks",
+    "course_standing",
+    "timeline_weeks",
+    "record_features",
+    "features",
+}
 SLICED = (  # filled slice by slice, a whole group before the next slice
     ("student_weeks",),
+    ("attendance_weeks",),
     ("course_work", "grade_weeks", "course_points"),
 )
 PASSING = {"course_work"}  # there only as long as its slice is in hand
 SPENT = {  # relation → the tables that nothing after it reads
-    "attendance_weeks": ("absences", "absence_runs"),
-    "course_standing": ("course_points",),
-    "course_features": ("course_standing",),
+    "attendance_weeks": ("absences",),
+    "course_features": ("course_points",),
 }
 
 # %% ../../nbs/31_features.relations.ipynb #cf5cb40e
@@ -56,8 +65,10 @@ def by_slices(
             set_variables(own, **shared, **slices[number])
             task(own, number)
 
+    connection.execute("set disabled_optimizers = 'build_side_probe_side'")
     with ThreadPoolExecutor(connection.execute("select current_setting('threads')").fetchone()[0]) as pool:
         list(pool.map(work, range(len(slices))))
+    connection.execute("reset disabled_optimizers")
 
 # %% ../../nbs/31_features.relations.ipynb #821c9328
 def fill_slices(
@@ -73,9 +84,7 @@ def fill_slices(
             place = f"create temp table {name} as" if name in PASSING else f"insert into {name}"
             own.execute(f"{place} {read_sql(path)}")
 
-    connection.execute("set disabled_optimizers = 'build_side_probe_side'")
     by_slices(connection, fill)
-    connection.execute("reset disabled_optimizers")
 
 # %% ../../nbs/31_features.relations.ipynb #d9d1bcd6
 def make_relation(

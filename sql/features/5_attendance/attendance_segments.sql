@@ -1,6 +1,7 @@
 -- The segments of each timeline within the calendar: how many counted days lie before their start and end, which
 -- weeks of the timeline's own school they touch for the first time, and what to add to a day's number at its school
--- to get its place among all counted days of the student: 1, 2, 3, …
+-- to get its place among all counted days of the student: 1, 2, 3, … The windows read timelines one after another, in
+-- passing. is_only: whether the timeline has no other segment.
 with spans as materialized (
     select school_no, view, min(date) as first_date, max(date) as end_date
     from school_days
@@ -53,6 +54,22 @@ measured as (
     where clipped.from_date < clipped.until_date
       and clipped.from_date < bounds.end_date
       and clipped.until_date > bounds.first_date
+),
+
+in_order as (
+    select *, end_days - start_days as days
+    from measured
+    order by timeline_no, from_date
+),
+
+passed as (
+    select
+        *,
+        lag(timeline_no, 1, -1) over () <> timeline_no as starts,
+        lead(timeline_no, 1, -1) over () <> timeline_no as ends,
+        so_far(days) as days_so_far,
+        greatest_so_far(timeline_no, last_week) as weeks_so_far
+    from in_order
 )
 
 select
@@ -64,11 +81,8 @@ select
     until_date,
     start_days,
     end_days,
-    greatest(first_week, 1 + coalesce(max(last_week) over earlier, 0)) as first_week,
+    greatest(first_week, 1 + if(starts, 0, lag(weeks_so_far) over ()))::integer as first_week,
     last_week,
-    (coalesce(sum(end_days - start_days) over earlier, 0) - start_days)::integer as place_offset,
-    count(*) over (partition by timeline_no) as segments
-from measured
-window earlier as (
-    partition by timeline_no order by from_date rows between unbounded preceding and 1 preceding
-)
+    (since_start(starts, days_so_far, days) - days - start_days)::integer as place_offset,
+    starts and ends as is_only
+from passed

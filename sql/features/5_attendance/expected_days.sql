@@ -4,7 +4,7 @@ with parts as (
     select
         attendance_segments.timeline_no,
         counted_weeks.week,
-        attendance_segments.segments,
+        attendance_segments.is_only,
         greatest(least(until_days, end_days) - greatest(since_1, start_days), 0) as days,
         greatest(least(until_days, end_days) - greatest(since_4, start_days), 0) as days_4,
         greatest(least(until_days, end_days) - greatest(since_8, start_days), 0) as days_8,
@@ -22,7 +22,7 @@ with parts as (
     where counted_weeks.week between timelines.fold_week and timelines.last_week
 )
 
-select * exclude (segments) from parts where segments = 1
+select * exclude (is_only) from parts where is_only
 
 union all
 
@@ -36,7 +36,7 @@ select
     sum(period_days_4)::integer,
     sum(weeks_enrolled)::integer
 from parts
-where segments > 1
+where not is_only
 group by timeline_no, week
 
 union all

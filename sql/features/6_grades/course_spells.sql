@@ -29,6 +29,5 @@ select
     line_weeks,
     school_no,
     least(next_line_week, line_week - week_of(line_week) + last_week + 1) as end_line_week,
-    max(if(starts, line_week, 0)) over (rows unbounded preceding) as first_line_week,
     since_start(starts, marks_so_far, marks)::bigint as year_to_date
 from passed

@@ -1,7 +1,7 @@
 -- Each course in every week from its first mark on: its mean so far, a quotient of whole numbers under 4096, so that a
 -- course at exactly 60 is at 60, and the grade points for it, with the mean and the points of eight weeks before; and
 -- the mean of the last four weeks. Weeks are laid out in their order, so that what was four weeks ago stands four rows
--- above; place: weeks since the first. What lies before the first is of another line, and is_compared says so.
+-- above. What lies before the first week is of another line, and the week that stands there says so.
 with spells as (
     select
         *,
@@ -12,7 +12,6 @@ with spells as (
 laid_out as (
     select
         unnest(range(line_week, end_line_week)) as line_week,
-        first_line_week,
         line_weeks,
         school_no,
         year_to_date,
@@ -21,18 +20,13 @@ laid_out as (
     from spells
 ),
 
-placed as (
-    select
-        *,
-        line_week - first_line_week as place
-    from laid_out
-),
-
 passed as (
     select
         *,
-        (year_to_date - back(year_to_date, 4))::bigint as marks_4
-    from placed
+        lag(line_week, 8, 0) over () = line_week - 8 as is_compared,
+        lag(line_week, 4, 0) over () = line_week - 4 as began_earlier,
+        year_to_date - began_earlier::bigint * lag(year_to_date, 4, 0) over () as marks_4
+    from laid_out
 )
 
 select
@@ -45,7 +39,7 @@ select
     points,
     (marks_4 >> 12) / nullif(marks_4 & 4095, 0) as recent_mean,
     marks_4 > 0 as is_recent,
-    place >= 8 as is_compared,
+    is_compared,
     lag(mean, 8, 0) over () as earlier_mean,
     lag(points, 8, 0) over () as earlier_points
 from passed

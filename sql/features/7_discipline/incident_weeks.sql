@@ -25,7 +25,7 @@ select
     coalesce(sums.removal_days, 0)::double as removal_days,
     coalesce(incident_types.repeated, 0) as repeated,
     coalesce(incident_types.new_types, 0)::double as new_types,
-    case when sums.incidents > 0 then weeks.week end as incident_week
+    if(sums.incidents > 0, weeks.week, 0) as incident_week
 from timelines
 join weeks
     on weeks.school_no = timelines.school_no

@@ -9,8 +9,8 @@ with bases as (
         students.person,
         schools.school_id,
         coalesce(discipline_reported.reported_at, timestamp '9999-12-31') as reported_at
-    from base_weeks
-    join students using (student_no)
+    from students
+    join base_weeks using (student_no)
     join schools using (school_no)
     left join discipline_reported using (school_no)
     where base_weeks.base_no * 64 between getvariable('first_row') and getvariable('last_row')
