@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ROLL_DAYS', 'CHOICES', 'CHECKS', 'check_shares', 'check_counts', 'check_day', 'check_years', 'check_model',
-           'check_score', 'check_shape', 'check_train', 'check_backtest', 'check_values']
+           'check_score', 'check_shape', 'check_train', 'check_backtest', 'check_oulad', 'check_values']
 
 # %% ../../nbs/92_faces.checks.ipynb #9f38e2b5
 from collections.abc import Callable, Mapping
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from ..backtest.grid import grid
 from ..backtest.plan import Rolling
 from ..features.catalog import FEATURE_SETS, feature_version, find_feature_set
+from ..ingest.oulad import find_published
 from ..labels import CUTS, find_policy
 from ..model.checkpoint import read_folder
 from ..settings import Settings
@@ -179,8 +180,25 @@ def check_backtest(
             f"the store has {len(years)}: {', '.join(map(str, years))}"
         )
 
+# %% ../../nbs/92_faces.checks.ipynb #0a1d0002
+def check_oulad(
+    values: Mapping[str, object],  # every parameter with its value
+    settings: Settings,
+    engine: sa.Engine,
+) -> None:
+    "What can be known to be wrong before the open university's benchmark."
+    find_published(values["source"])
+    check_counts(values, bootstrap_repeats=2, members=0, max_epochs=0, seed=0)
+    if not values["days"] or min(values["days"]) < 1:
+        raise ValueError(f"days wants days after the first, such as 28,56; got {values['days']}")
+
 # %% ../../nbs/92_faces.checks.ipynb #87e090dd
-CHECKS: dict[str, Callable] = {"score": check_score, "train": check_train, "backtest": check_backtest}
+CHECKS: dict[str, Callable] = {
+    "score": check_score,
+    "train": check_train,
+    "backtest": check_backtest,
+    "oulad": check_oulad,
+}
 
 # %% ../../nbs/92_faces.checks.ipynb #acdedd0a
 def check_values(
