@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ROLL_DAYS', 'CHOICES', 'CHECKS', 'check_shares', 'check_counts', 'check_day', 'check_years', 'check_model',
-           'check_score', 'check_shape', 'check_train', 'check_backtest', 'check_oulad', 'check_values']
+           'check_score', 'check_shape', 'check_train', 'check_backtest', 'check_oulad', 'check_shadow', 'check_card',
+           'check_values']
 
 # %% ../../nbs/92_faces.checks.ipynb #9f38e2b5
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from ..backtest.grid import grid
+from ..backtest.grid import Configuration, grid, wishes
 from ..backtest.plan import Rolling
 from ..features.catalog import FEATURE_SETS, feature_version, find_feature_set
 from ..ingest.oulad import find_published
@@ -111,6 +112,8 @@ def check_score(
         named = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
         raise ValueError(f"there is no school {values['school']!r}; there are {named}")
     check_model(values["model"], settings, engine)
+    if values["challenger"] not in ("", "challenger"):  # the alias may point at nobody
+        check_model(values["challenger"], settings, engine)
 
 # %% ../../nbs/92_faces.checks.ipynb #b2c50ccc
 def check_shape(
@@ -171,6 +174,7 @@ def check_backtest(
     check_shares(values, "capacity_share")
     check_counts(values, bootstrap_repeats=2, processes=0, members=0, max_epochs=0)
     grid(**{field: values[name] for name, field in CHOICES.items()})
+    wishes(Configuration(feature_set=values["feature_set"]), values["without"])
     people = check_people(values["judged_people"] or find_recipe(values["feature_set"]).judged_people)
     rolling = Rolling(tests=values["tests"], test_weeks=values["test_weeks"], judged_people=people)
     years = school_days(engine).years
@@ -192,12 +196,40 @@ def check_oulad(
     if not values["days"] or min(values["days"]) < 1:
         raise ValueError(f"days wants days after the first, such as 28,56; got {values['days']}")
 
+# %% ../../nbs/92_faces.checks.ipynb #fd2dcde7
+def check_shadow(
+    values: Mapping[str, object],  # every parameter with its value
+    settings: Settings,
+    engine: sa.Engine,
+) -> None:
+    "What can be known to be wrong before a comparison with a challenger."
+    find_policy(values["label_policy"])
+    check_shares(values, "capacity_share")
+    check_counts(values, bootstrap_repeats=2)
+    for name in ("champion", "challenger"):
+        model_on_record(engine, values[name])
+
+# %% ../../nbs/92_faces.checks.ipynb #8c728578
+def check_card(
+    values: Mapping[str, object],  # every parameter with its value
+    settings: Settings,
+    engine: sa.Engine,
+) -> None:
+    "What can be known to be wrong before a card is written."
+    model_on_record(engine, values["model"])
+    if values["backtest"] and not Path(values["backtest"]).is_file():
+        raise FileNotFoundError(
+            f"backtest: there is no file {values['backtest']}; run: edupulse run backtest"
+        )
+
 # %% ../../nbs/92_faces.checks.ipynb #87e090dd
 CHECKS: dict[str, Callable] = {
     "score": check_score,
     "train": check_train,
     "backtest": check_backtest,
     "oulad": check_oulad,
+    "shadow": check_shadow,
+    "card": check_card,
 }
 
 # %% ../../nbs/92_faces.checks.ipynb #acdedd0a

@@ -29,10 +29,10 @@ def scored_dates(
     engine: sa.Engine,
     model_version: str = "",  # "" for any
 ) -> pd.DataFrame:  # as_of, model_version, students; latest first
-    "What has been scored."
+    "What has been scored and may be shown."
     table = predictions.c
     query = sa.select(table.as_of, table.model_version, sa.func.count().label("students"))
-    query = query.group_by(table.as_of, table.model_version)
+    query = query.where(~table.shadow).group_by(table.as_of, table.model_version)
     order = (table.as_of.desc(), sa.func.max(table.prediction_date).desc(), table.model_version.desc())
     if model_version:
         query = query.where(table.model_version == model_version)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FOUR_WEEKS', 'COLUMNS', 'numbers', 'last_weeks', 'data_notes', 'windows_of', 'feature_vectors', 'write_once',
-           'drop_other_version', 'write_scores', 'prediction_rows', 'vector_rows']
+           'drop_other_version', 'drop_shadows', 'write_scores', 'prediction_rows', 'vector_rows']
 
 # %% ../../nbs/80_scoring.record.ipynb #b121832b
 import uuid
@@ -142,6 +142,16 @@ def drop_other_version(
         )
         db.execute(gone, [{"student": key} for key in sorted(old)])
 
+# %% ../../nbs/80_scoring.record.ipynb #3455457a
+def drop_shadows(
+    db: sa.Connection,  # inside a transaction
+    same: Mapping[str, object],  # as_of and model_version
+) -> None:
+    "Remove what a model said as a challenger, where it is shown now and says it with reasons."
+    table = predictions
+    rows = sa.and_(*(table.c[name] == value for name, value in same.items()))
+    db.execute(sa.delete(table).where(rows, table.c.shadow))
+
 # %% ../../nbs/80_scoring.record.ipynb #89e4c2ab
 def write_scores(
     engine: sa.Engine,
@@ -151,9 +161,10 @@ def write_scores(
     "Write a run's rows in one transaction; a second time nothing changes."
     if not scores:
         return 0
-    as_of, model_version = scores[0]["as_of"], scores[0]["model_version"]
+    as_of, same = scores[0]["as_of"], {name: scores[0][name] for name in ("as_of", "model_version")}
     with session(engine) as db:
-        written = write_once(db, predictions, scores, {"as_of": as_of, "model_version": model_version})
+        drop_shadows(db, same)
+        written = write_once(db, predictions, scores, same)
         drop_other_version(db, vectors, as_of)
         if write_once(db, student_features, vectors, {"feature_date": as_of}):
             statement = sa.text(read_sql("scoring/latest_known"))

@@ -61,6 +61,9 @@ predictions = sa.Table(
     sa.Column("model_version", sa.String(50), nullable=False, index=True),
     sa.Column("feature_version", sa.String(64)),
     moment(),
+    sa.Column(
+        "shadow", sa.Boolean, nullable=False, server_default=sa.false()
+    ),  # a challenger's, shown to nobody
     in_range("risk_score", 0, 1),
     one_of("risk_category", RISK_CATEGORIES),
     in_range("confidence", 0, 1),

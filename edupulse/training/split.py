@@ -34,7 +34,9 @@ def labels_as_of(
     room = (end - frame["as_of"]).dt.days
     completed = (frame["days"] >= NEVER_DAYS) & (last < end)  # and it was known by then
     later = (frame["days"] > room) & ~completed
-    return frame.assign(event=frame["event"] & ~later, days=frame["days"].mask(later, room))
+    frame = frame.assign(event=frame["event"] & ~later, days=frame["days"].mask(later, room))
+    known = {"last_attended": frame["last_attended"].mask(later)} if "last_attended" in frame else {}
+    return frame.assign(**known)
 
 # %% ../../nbs/50_training.split.ipynb #6da7577b
 def held_out(

@@ -1,12 +1,12 @@
 -- The latest prediction of each student: the one with the latest as_of and, among models that scored the same
--- week, the one given last. Students who were never scored are not in it.
+-- week, the one given last. A challenger's shadows count for nothing. Students who were never scored are not in it.
 with latest as (
     select
         students.id as student_id,
         (
             select candidate.id
             from predictions as candidate
-            where candidate.student_id = students.id
+            where candidate.student_id = students.id and not candidate.shadow
             order by candidate.as_of desc, candidate.prediction_date desc, candidate.model_version desc
             limit 1
         ) as prediction_id
