@@ -229,15 +229,16 @@ def count_rows(
     "How many weeks and students are judged, and how many could not be."
     settled = judged_rows(rows, question)
     leavers = settled[settled["left"].astype(bool)]
+    late = rows["last_attended"].notna() & (rows["days"] <= 0)
     return {
         "scored_weeks": len(rows),
         "scored_students": rows["student_id"].nunique(),
         "answered_weeks": len(settled),
         "answered_students": settled["student_id"].nunique(),
-        "unanswered_weeks": int(rows["left"].isna().sum()),
+        "unanswered_weeks": int((rows["left"].isna() & (question.late_catches | ~late)).sum()),
         "weeks_before_leaving": len(leavers),
         "students_who_left": leavers["student_id"].nunique(),
-        "late_catch_weeks": int((rows["last_attended"].notna() & (rows["days"] <= 0)).sum()),
+        "late_catch_weeks": int(late.sum()),
         "prevalence": float(settled["left"].mean()) if len(settled) else float("nan"),
     }
 
@@ -271,7 +272,8 @@ def assess(
     calibration = {
         model: calibration_table(rows["left"], rows[model], students=rows["student_id"]) for model in honest
     }
-    bands = predictions[champion] if "risk_category" in predictions[champion] else None
+    own = predictions[champion].merge(everything[ROW_KEY])
+    bands = own if "risk_category" in own else None
     return Assessment(
         question=question,
         counts=count_rows(everything, question),

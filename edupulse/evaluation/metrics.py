@@ -191,14 +191,15 @@ def at_capacity(
 def band_outcomes(
     bands: pd.Series,  # the band of each student-week
     outcomes: dict[str, pd.Series],  # name of a horizon → left within it, did not, or not known (NA)
-) -> pd.DataFrame:  # band, n, and for each horizon n_<name>, left_<name>
-    "The share of each band that really left."
+) -> pd.DataFrame:  # band, n, and for each horizon n_<name>, left_<name>, found_<name>
+    "The share of each band that really left, and the share of all who left that was in it."
     table = bands.groupby(bands, observed=True).size().rename("n").rename_axis("band").to_frame()
     for name, left in outcomes.items():
         known = left.notna()
         groups = left[known].astype(float).groupby(bands[known], observed=True)
         table[f"n_{name}"] = groups.size()
         table[f"left_{name}"] = groups.mean()
+        table[f"found_{name}"] = groups.sum() / max(left[known].sum(), 1)
     return table.reset_index()
 
 # %% ../../nbs/60_evaluation.metrics.ipynb #53e376c3

@@ -55,6 +55,7 @@ def opening(
     )
     bands = caseload.frame["band"].value_counts()
     counts = {band(name): f"{bands.get(name, 0):,}" for name in ("meet", "watch", "track", "nodata")}
+    became = {band(name): words for name, words in caseload.places.items()}
     key = KEY.format(school=caseload.words.school)
     blocks = [element("h1", headline(caseload)), element("p", lede, class_="lede"), changes(caseload)]
     return join(
@@ -62,7 +63,7 @@ def opening(
             *blocks,
             missing(caseload),
             doubt,
-            tiles(counts),
+            tiles(counts, became),
             element("p", told(caseload.outcomes + key), class_="note"),
         ]
     )

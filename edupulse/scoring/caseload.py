@@ -10,7 +10,7 @@ __all__ = ['BAND_ORDER', 'BAND_WORDS', 'scored_dates', 'read_scores', 'read_deta
 # %% ../../nbs/81_scoring.caseload.ipynb #c555da22
 import uuid
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from ..explain.steps import step_counts
 from ..features.catalog import FEATURE_SETS, WORDS, Words, feature_version
 from .roster import BandRule, enrolled, freshness, place_bands
-from .words import change, describe, outcome_words
+from .words import change, describe, outcome_words, place_words, unlisted_words
 from ..store.engine import session
 from ..store.tables import model_metadata, predictions, student_features, students
 
@@ -119,6 +119,7 @@ class Caseload:
     freshness: pd.DataFrame  # one row per school
     outcomes: str  # how wrong it is, in people
     words: Words = WORDS  # what the source calls things
+    places: dict[str, str] = field(default_factory=dict)  # band → what became of those in it; may be empty
 
     def __repr__(self) -> str:
         "One line, without anybody's name."
@@ -179,8 +180,9 @@ def caseload(
     fresh = fresh[fresh["school_id"].isin(set(frame["school_id"]))].reset_index(drop=True)
     metrics, horizon = model_facts(engine, model_version, as_of)
     frame = add_details(engine, frame, as_of, model_version)
-    outcomes, words = outcome_words(metrics, horizon), words_of(engine, model_version, as_of)
-    return Caseload(as_of, previous, model_version, horizon, frame, fresh, outcomes, words)
+    outcomes = outcome_words(metrics, horizon) + unlisted_words(metrics, rule)
+    said = words_of(engine, model_version, as_of), place_words(metrics, horizon, rule)
+    return Caseload(as_of, previous, model_version, horizon, frame, fresh, outcomes, *said)
 
 # %% ../../nbs/81_scoring.caseload.ipynb #ae512dbf
 def model_facts(

@@ -119,7 +119,7 @@ def split_dates(
 def count_parts(
     sequences: Sequences,
     parts: dict[str, np.ndarray],  # part → (B, T) bool
-    leaver: np.ndarray,  # (B,) bool, left
+    leaver: np.ndarray,  # (B,) bool, student-years before which leaving is known
 ) -> pd.DataFrame:  # part, start, end, students, people, weeks, leavers
     "What each part of a split holds."
     rows = []
@@ -132,7 +132,7 @@ def count_parts(
             "students": int(sequences.keys["student_id"][some].nunique()),
             "people": int(sequences.keys["person"][some].nunique()),
             "weeks": int(weeks.sum()),
-            "leavers": int((some & leaver).sum()),
+            "leavers": int(sequences.keys["student_id"][some & leaver].nunique()),
         }
         rows.append(counts)
     return pd.DataFrame(rows)
