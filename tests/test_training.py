@@ -15,13 +15,16 @@ from edupulse.model.config import ModelConfig, TrainingConfig
 from edupulse.settings import Settings
 from edupulse.store.engine import session
 from edupulse.store.tables import model_metadata
+from edupulse.training.calibration import Calibrator
 from edupulse.training.estimator import RiskModel
 from edupulse.training.examples import ExamplePlan, invent
 from edupulse.training.split import labels_as_of, take_turns
 from edupulse.training.tracking import RunRecord, load_model, record_model
 
 CONFIG = ModelConfig(hidden=4)
-TRAINING = TrainingConfig(members=1, max_epochs=1, closing_epochs=1, batch_size=64, progress=False)
+TRAINING = TrainingConfig(
+    members=1, max_epochs=1, closing_epochs=1, batch_size=64, settle_days=30, progress=False
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +82,35 @@ def test_what_is_calibrated_is_what_is_kept(example):
     model = RiskModel(CONFIG, training).fit(example.sequences, example.labels)
     recent = example.labels["as_of"] >= "2022-12-01"
     calibrating = model.split_.calibrate.any(1)
-    assert 0.05 < calibrating.mean() < 0.25  # a quarter of the people, in one year of two
+    assert 0.1 < calibrating.mean() < 0.4  # half of the people, in one year of two
     students = example.sequences.keys["student_id"].to_numpy()
     for chosen, equal in ((students[calibrating], True), (students[~calibrating], False)):
         labels = pd.concat([example.labels[~recent], turned(example, chosen)[recent]]).sort_index()
         other = RiskModel(CONFIG, training).fit(example.sequences, labels)
         assert same_weights(model.members_[0], other.members_[0]) == equal
+
+
+def test_each_member_leaves_its_own_turn_alone_in_the_closing(example):
+    training = replace(TRAINING, members=2, fit_until="2022-12-01", train_until="2023-03-01")
+    model = RiskModel(CONFIG, training).fit(example.sequences, example.labels)
+    keys, recent = example.sequences.keys, example.labels["as_of"] >= "2022-12-01"
+    first = keys["student_id"][take_turns(keys["person"], 2, training.seed) == 0]
+    labels = pd.concat([example.labels[~recent], turned(example, first)[recent]]).sort_index()
+    other = RiskModel(CONFIG, training).fit(example.sequences, labels)
+    assert same_weights(model.members_[0], other.members_[0])
+    assert not same_weights(model.members_[1], other.members_[1])
+    assert model.calibrator_ != other.calibrator_
+    late = example.sequences.valid & (example.sequences.as_of >= np.datetime64("2022-12-01"))
+    assert np.array_equal(
+        model.split_.calibrate, late & (example.sequences.as_of < np.datetime64("2023-03-01"))
+    )
+
+
+def test_a_period_of_which_nothing_is_settled_calibrates_nothing(example):
+    training = replace(TRAINING, fit_until="2022-12-01", train_until="2023-03-01", settle_days=90)
+    model = RiskModel(CONFIG, training).fit(example.sequences, example.labels)
+    assert model.calibrator_ == Calibrator.none(len(CONFIG.cuts)) and model.trust_ == 1
+    assert 0 < model.usual_risk_ < 1
 
 
 def test_no_person_both_teaches_and_stops(example):

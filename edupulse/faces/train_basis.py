@@ -32,8 +32,9 @@ def how_it_was_split(
         " probabilities; they are judged on weeks that nothing had seen."
     )
     closing = (
-        " Before the calibration, each network goes once more over everything known by then, the recent weeks included;"
-        " only what calibrates is left out."
+        " Before the calibration, each network goes once more over everything known by then but the recent weeks of its"
+        " own share of the people; what it says of these calibrates, so that nobody is calibrated on by a network that has"
+        " met those weeks."
     )
     words = people if training.calibrate_on == "people" else later + closing * bool(training.closing_epochs)
     taken = " Whoever is judged was taken out of the learning, for all models, with all earlier records."

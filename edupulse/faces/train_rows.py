@@ -124,12 +124,15 @@ def known_before(
             run.records.get("students"),
             None,
             None,
-            "on record, with or without a week on the roll",
+            "on record, whether or not ever on the roll in a school week",
         ),
         count_weeks("With weekly features", run.features, run.labels[1], schools),
         *taken_out(run),
         count_weeks(
-            "Known in time", run.learned, run.labels[0], "weeks that ended before the learning stopped"
+            "Known in time",
+            run.learned,
+            run.labels[0],
+            "weeks that ended, and leavers who were on record, before the learning stopped",
         ),
         settled_step(run),
     ]
@@ -138,7 +141,7 @@ def known_before(
 USES = {  # part of the split → what its weeks are for
     "learn": "the earlier of these weeks",
     "stop": "people held out of them, who said when the learning had gone far enough",
-    "close": "once more over all that was known by then",
+    "close": "everything known by then; each network passes over its own share of what calibrates",
     "calibrate": "what stated risks were held against",
 }
 

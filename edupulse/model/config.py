@@ -158,7 +158,9 @@ class TrainingConfig:
     )
     calibration_share: float = 0.34  # share of the time before train_until that calibrates
     validation_share: float = 0.15  # of people; they tell when to stop
-    settle_days: int = 30  # days before an exit is in the record
+    settle_days: int = (
+        90  # days before an exit is in the record; who stays away after a summer is missed in autumn
+    )
     members: int = 3  # networks in the ensemble
     seed: int = 0
     max_epochs: int = 4  # over the weeks that teach, at most

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CHUNK', 'ROWS', 'ROWS_PER_WIDTH', 'CLOSING_RATE', 'Ensemble', 'fill_up', 'chunks', 'member_logits', 'Material',
-           'grow_member', 'new_network', 'Grown', 'goals_at', 'stress', 'calibrate', 'learn_in_time', 'close_members',
+           'grow_member', 'new_network', 'Grown', 'goals_at', 'stress', 'gauge', 'learn_in_time', 'close_members',
            'learn_by_turns', 'grow_ensemble']
 
 # %% ../../nbs/54_training.ensemble.ipynb #708859cb
@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import expit
 from torch import nn
 from tqdm import tqdm
 
@@ -22,7 +23,8 @@ from ..model.config import ModelConfig, TrainingConfig
 from ..model.network import RiskNetwork, side_by_side
 from ..model.survival import leave_logit
 from ..sequences import Sequences, align
-from .calibration import Calibrator, fit_calibrator
+from .calibration import Calibrator, Trial, fit_calibrator
+from .confidence import fit_trust, weight_of_evidence
 from edupulse.training.data import (
     Batches,
     Goals,
@@ -34,7 +36,7 @@ from edupulse.training.data import (
     observed_room,
     repeatable,
 )
-from .split import Split, labels_as_of, split_by_time, split_dates, take_turns
+from .split import Split, labels_as_of, split_by_time, split_dates
 
 # %% ../../nbs/54_training.ensemble.ipynb #b496a6b2
 @dataclass(frozen=True)
@@ -159,6 +161,8 @@ class Grown:
     ensemble: Ensemble
     split: Split
     history: pd.DataFrame  # member, stage, epoch, training_loss, validation_loss
+    usual_risk: float  # the mean risk of the weeks that calibrated
+    trust: float  # what the evidence of a record was worth in them
 
 # %% ../../nbs/54_training.ensemble.ipynb #b1c96501
 def goals_at(
@@ -183,15 +187,18 @@ def stress(
     weight = goals.weight * torch.where(torch.from_numpy(late), training.late_weight, 1.0)
     return goals._replace(weight=weight)
 
-# %% ../../nbs/54_training.ensemble.ipynb #0702c3a6
-def calibrate(
-    logits: np.ndarray,  # (B, T, K), of those who calibrate
-    goals: Goals,  # of their weeks, known at train_until
-) -> Calibrator:
-    "What turns these log-odds into the shares that left."
-    weeks = goals.weight.numpy().astype(bool)[:, : logits.shape[1]]  # (B, T)
-    share, left = (block.numpy()[:, : logits.shape[1]][weeks] for block in (goals.share, goals.left))
-    return fit_calibrator(logits[weeks], share, left)
+# %% ../../nbs/54_training.ensemble.ipynb #03a3a118
+def gauge(
+    ensemble: Ensemble,  # calibrated
+    trial: Trial,
+) -> tuple[float, float]:  # the usual risk, and the trust in evidence
+    "What confidence is measured by."
+    risk = ensemble.within(ensemble.calibrator(torch.from_numpy(trial.logits))).numpy().astype("float64")
+    intervals = ensemble.config.cuts.index(ensemble.config.horizon_days) + 1
+    left = trial.left[:, :intervals].any(axis=1)
+    answered = left | (trial.share[:, :intervals] == 1).all(axis=1)
+    usual = float(expit(risk).mean())
+    return usual, fit_trust(weight_of_evidence(risk[answered], usual), left[answered])
 
 # %% ../../nbs/54_training.ensemble.ipynb #34f70b76
 def learn_in_time(
@@ -200,18 +207,20 @@ def learn_in_time(
     split: Split,
     goals: tuple[Callable, Callable],  # as from `goals_at`: known at fit_until, and at train_until
     training: TrainingConfig,
-) -> tuple[Calibrator, list[Trained]]:
-    "Train the members on the past, close over what is recent, and calibrate on what they have not met of it."
+) -> tuple[Trial, list[Trained]]:
+    "Train the members on the past, close over what is recent, and hear them on what they have not met of it."
     tensors, (early, late) = make_tensors(sequences, ensemble.scaler, ensemble.config), goals
     learn, stop = (stress(early(weeks), sequences.week, training) for weeks in (split.learn, split.stop))
     material, members = Material(tensors, learn, stop, training), ensemble.members
     grown = [grow_member(member, material, n, "learning") for n, member in enumerate(members)]
     if training.closing_epochs:
         closing = stress(late(split.close), sequences.week, training)
-        grown += close_members(members, replace(material, learn=closing, stop=None))
+        grown += close_members(members, replace(material, learn=closing, stop=None), split)
     some = np.flatnonzero(split.calibrate.any(axis=1))
-    logits = member_logits(ensemble, sequences.select(some)).mean(axis=0)
-    return calibrate(logits, late(split.calibrate).rows(torch.from_numpy(some))), grown
+    logits = member_logits(ensemble, sequences.select(some))  # (N, B, T, K)
+    heard = logits[split.turn[some], np.arange(len(some))] if training.closing_epochs else logits.mean(axis=0)
+    known = late(split.calibrate).rows(torch.from_numpy(some))
+    return Trial.of(heard, known, split.calibrate[some, : heard.shape[1]]), grown
 
 # %% ../../nbs/54_training.ensemble.ipynb #f67552e8
 CLOSING_RATE = 0.5  # of the learning rate
@@ -220,23 +229,31 @@ CLOSING_RATE = 0.5  # of the learning rate
 def close_members(
     members: tuple[nn.Module, ...],  # trained; they are trained on
     material: Material,  # everything that is known
+    split: Split,
 ) -> list[Trained]:
-    "A few more epochs over everything known, at a lower rate."
-    training = material.training
+    "A few more epochs over what each member may know, at a lower rate."
+    training, learn, grown = material.training, material.learn, []
     training = replace(
         training, max_epochs=training.closing_epochs, learning_rate=training.learning_rate * CLOSING_RATE
     )
-    return [grow_member(m, replace(material, training=training), n, "closing") for n, m in enumerate(members)]
+    for number, member in enumerate(members):
+        own = np.zeros(learn.weight.shape, dtype=bool)
+        own[:, : split.calibrate.shape[1]] = split.calibrate & (split.turn == number)[:, None]
+        others = learn._replace(weight=learn.weight * torch.from_numpy(~own))
+        grown.append(
+            grow_member(member, replace(material, learn=others, training=training), number, "closing")
+        )
+    return grown
 
 # %% ../../nbs/54_training.ensemble.ipynb #1ad1436f
 def learn_by_turns(
     ensemble: Ensemble,  # untrained
     sequences: Sequences,
+    turn: np.ndarray,  # (B,) whose turn each person is, as in the split
     goals: Goals,  # of all weeks, known at train_until
     training: TrainingConfig,
-) -> tuple[Calibrator, list[Trained]]:
-    "Train each member on the people that are not its own, and calibrate on what each says of its own."
-    turn = take_turns(sequences.keys["person"], max(2, training.members), training.seed)
+) -> tuple[Trial, list[Trained]]:
+    "Train each member on the people that are not its own, and hear each on its own."
     tensors, grown = make_tensors(sequences, ensemble.scaler, ensemble.config), []
     learn = stress(goals, sequences.week, training)
     for number, member in enumerate(ensemble.members):
@@ -245,7 +262,7 @@ def learn_by_turns(
         grown.append(grow_member(member, material, number, "learning"))
     own = np.flatnonzero(turn < training.members)
     logits = member_logits(ensemble, sequences)[turn[own], own]  # (B, T, K)
-    return calibrate(logits, goals.rows(torch.from_numpy(own))), grown
+    return Trial.of(logits, goals.rows(torch.from_numpy(own)), sequences.valid[own, : logits.shape[1]]), grown
 
 # %% ../../nbs/54_training.ensemble.ipynb #2ec839e1
 def grow_ensemble(
@@ -268,8 +285,9 @@ def grow_ensemble(
         config, members, Scaler.fit(sequences, split.learn, config.scale), Calibrator.none(len(config.cuts))
     )
     if training.calibrate_on == "people":
-        calibrator, grown = learn_by_turns(ensemble, sequences, goals[1](split.calibrate), training)
+        trial, grown = learn_by_turns(ensemble, sequences, split.turn, goals[1](split.calibrate), training)
     else:
-        calibrator, grown = learn_in_time(ensemble, sequences, split, goals, training)
-    ensemble = Ensemble(config, members, ensemble.scaler, calibrator)  # as the members are now
-    return Grown(ensemble, split, pd.concat([trained.history for trained in grown], ignore_index=True))
+        trial, grown = learn_in_time(ensemble, sequences, split, goals, training)
+    ensemble = replace(ensemble, calibrator=fit_calibrator(*trial))
+    history = pd.concat([trained.history for trained in grown], ignore_index=True)
+    return Grown(ensemble, split, history, *gauge(ensemble, trial))

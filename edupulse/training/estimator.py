@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SCALES', 'HISTORY', 'FittedParts', 'RiskModel', 'describe_learning', 'model_files', 'model_from', 'version_of',
-           'calibrated_log_odds', 'usual_risk', 'spread_of', 'fit_model', 'check_fitted', 'check_columns', 'describe',
+           'calibrated_log_odds', 'spread_of', 'fit_model', 'check_fitted', 'check_columns', 'describe',
            'predict_weeks']
 
 # %% ../../nbs/54_training.estimator.ipynb #4173f9e6
@@ -20,6 +20,8 @@ from safetensors.numpy import load
 from scipy.special import expit
 
 from edupulse.model.checkpoint import (
+    FORMAT,
+    check_format,
     join_states,
     json_bytes,
     part_states,
@@ -119,13 +121,14 @@ def describe_learning(
     for name in ("start", "end"):
         table[name] = table[name].dt.date.astype(str)
     return {
-        "format": 1,
+        "format": FORMAT,
         "model": asdict(model.config),
         "training": asdict(model.training),
         "feature_version": model.feature_version_,
         "columns": [[name, list(names)] for name, names in model.columns_.items()],
         "calibrator": asdict(model.calibrator_),
         "usual_risk": model.usual_risk_,
+        "trust": model.trust_,
         "train_until": model.split_.train_until,
         "fit_until": model.split_.fit_until,
         "split": table.to_dict("records"),
@@ -161,7 +164,7 @@ def model_from(
     files: dict[str, bytes],  # verified, as from `read_folder`
 ) -> RiskModel:
     "A fitted model from its files."
-    known = json.loads(files["model.json"])
+    known = check_format(json.loads(files["model.json"]))
     model = RiskModel(
         config_from(ModelConfig, known["model"]), config_from(TrainingConfig, known["training"])
     )
@@ -169,7 +172,7 @@ def model_from(
     model.columns_ = {name: tuple(names) for name, names in known["columns"]}
     model.history_ = pd.DataFrame(known["history"], columns=HISTORY)
     model.split_ = split_from(known)
-    model.usual_risk_ = known["usual_risk"]
+    model.usual_risk_, model.trust_ = known["usual_risk"], known["trust"]
     spread = files.get("reference.json")
     model.reference_ = reference_from(spread) if spread else None
     usual = load(files["scale.safetensors"])
@@ -210,16 +213,6 @@ def calibrated_log_odds(
         risk = model.ensemble_.within(model.calibrator_(hazards.mean(0)))  # (B, T)
     return risk.numpy().astype("float64"), spread.numpy()
 
-# %% ../../nbs/54_training.estimator.ipynb #d9165d0f
-def usual_risk(
-    model: RiskModel,  # with its networks
-    sequences: Sequences,  # those it learnt from
-) -> float:  # between 0 and 1
-    "The mean risk of the weeks that calibrated."
-    some = model.split_.calibrate.any(axis=1)
-    risk, _ = calibrated_log_odds(model, sequences.select(some))
-    return float(expit(risk[model.split_.calibrate[some, : risk.shape[1]]]).mean())
-
 # %% ../../nbs/54_training.estimator.ipynb #cd522f99
 def spread_of(
     model: RiskModel,  # with its networks
@@ -247,7 +240,8 @@ def fit_model(
     model.feature_version_ = sequences.feature_version
     model.columns_ = dict(sequences.columns)
     model.ensemble_, model.split_, model.history_ = grown.ensemble, grown.split, grown.history
-    model.usual_risk_, model.reference_ = usual_risk(model, sequences), spread_of(model, sequences)
+    model.usual_risk_, model.trust_ = grown.usual_risk, grown.trust
+    model.reference_ = spread_of(model, sequences)
     model.version_ = version_of(model_files(model))
     return model
 
@@ -295,5 +289,5 @@ def predict_weeks(
 ) -> pd.DataFrame:  # student_id, school_year, week, as_of, risk_score, confidence
     "Risk and confidence of every student and week."
     risk, spread = calibrated_log_odds(model, sequences, progress)
-    sure = confidence(weight_of_evidence(risk, model.usual_risk_), spread)
+    sure = confidence(model.trust_ * weight_of_evidence(risk, model.usual_risk_), spread)
     return sequences.frame(expit(risk), "risk_score").assign(confidence=sure[sequences.valid])

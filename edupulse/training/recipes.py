@@ -50,6 +50,7 @@ RECIPES = {
             batch_size=256,
             foresight=0.3,
             late_weight=0.2,
+            settle_days=30,
             calibrate_on="people",
         ),
         judged_people="leave_out",
