@@ -63,9 +63,11 @@ TENS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", 
 def outcome_words(
     metrics: Mapping,  # the model's `performance_metrics`
     horizon_days: int,  # days
+    rule: BandRule | None = None,  # of the list that is shown, where the model was tried on such lists
 ) -> str:
     "Of ten students on the list, how many left."
-    share = metrics.get("precision_at_capacity")
+    tried = bool(rule and place_words(metrics, horizon_days, rule).get("meet"))
+    share = metrics["places"]["meet"]["left"] if tried else metrics.get("precision_at_capacity")
     if share is None:
         return "How often this list was right in past years is not known for this model; its training report says more."
     span = "a year" if 350 <= horizon_days <= 380 else f"{horizon_days} days"
