@@ -111,3 +111,17 @@ def store(request, tmp_path):
         engine = connect(url)
         yield engine
         engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def four_years(tmp_path_factory):
+    """The home of a district of 250 students over four years, from raw records to features; copy it before you change it."""
+    from edupulse.faces.demo import Demo, fill_store, make_features, make_records
+    from edupulse.training.tracking import tracking_client
+
+    demo = Demo(tmp_path_factory.mktemp("district") / "home", students=250, years=4, seed=5)
+    make_records(demo)
+    fill_store(demo)
+    make_features(demo)
+    tracking_client(demo.settings)  # its tables take seconds to make; a copied home has them
+    return demo.home

@@ -21,7 +21,6 @@ from edupulse.backtest.ledger import lead_ledger
 from edupulse.backtest.plan import Rolling, check_labels, check_people_apart, rows_to_judge, rows_to_learn
 from edupulse.backtest.run import Ask, prepare, run_backtest, unfinished
 from edupulse.evaluation.metrics import Resampling
-from edupulse.faces.demo import Demo, fill_store, make_features, make_records
 from edupulse.faces.reports import run_report
 from edupulse.features import catalog
 from edupulse.settings import Settings
@@ -40,14 +39,9 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def home(four_years):
     "A district of 250 students over four years, from raw records to features."
-    demo = Demo(tmp_path_factory.mktemp("district") / "home", students=250, years=4, seed=5)
-    make_records(demo)
-    fill_store(demo)
-    make_features(demo)
-    tracking_client(demo.settings)  # its tables take seconds to make; a copied home has them
-    return demo.home
+    return four_years
 
 
 @pytest.fixture(scope="module")

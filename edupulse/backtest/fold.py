@@ -64,7 +64,7 @@ JUDGED = [
 def judged_scores(
     fold: Fold,
     rows: pd.DataFrame,  # weekly rows of the test, with risk_score
-    labels: pd.DataFrame,  # as from `build_labels`, with everything that is known today
+    labels: pd.DataFrame,  # as from `build_labels`, with everything that the answers know
 ) -> pd.DataFrame:  # the columns of JUDGED
     "One row per student and week of the test: the score, and what became of the student."
     answers = labels[[*ROW_KEY, "last_attended"]].assign(
@@ -109,7 +109,7 @@ def score_fold(
     check_association(learned, known, (*chosen.names, *chosen.context), configuration.horizon_days)
     model = make_model(configuration, split.train_until).fit(learned, up_to(labels, split.train_until))
     scored = rows_to_judge(read.assign(risk_score=model.predict(read)), split)
-    return judged_scores(fold, scored, labels(None))
+    return judged_scores(fold, scored, labels(split.answers_until))
 
 # %% ../../nbs/67_backtest.fold.ipynb #a3f1dc1b
 def at_any_day(

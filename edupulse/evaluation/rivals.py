@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ROW_KEY', 'TREES', 'COMMON', 'RIVALS', 'training_rows', 'steps_to', 'held_out', 'Rival', 'LogisticRival',
-           'BoostingRival', 'run_rivals']
+           'TreeOptions', 'BoostingRival', 'run_rivals']
 
 # %% ../../nbs/62_evaluation.rivals.ipynb #af79d1d1
 import hashlib
@@ -109,12 +109,15 @@ class LogisticRival(Rival):
 
     label = "Logistic regression"
     penalties = (0.003, 0.03, 0.3)  # C of scikit-learn; small is strong
+    penalty = None  # the one to take, unchosen; None: the best of them
     most_rows = 100_000
 
     def learn(self, inputs: pd.DataFrame, left: np.ndarray, tuning: np.ndarray):
         "Choose the penalty on held-out students, then learn from all."
         drawn = np.random.default_rng(self.seed).permutation(len(left))[: self.most_rows]
         inputs, left, tuning = inputs.iloc[drawn], left[drawn], tuning[drawn]
+        if self.penalty is not None:
+            return self.pipeline(self.penalty).fit(inputs, left)
         losses = {}
         for penalty in self.penalties:
             risk = self.pipeline(penalty).fit(inputs[~tuning], left[~tuning]).predict_proba(inputs[tuning])
@@ -136,32 +139,47 @@ TREES = (
     {"num_leaves": 31, "min_child_samples": 400},
 )
 COMMON = {
-    "learning_rate": 0.05,
-    "colsample_bytree": 0.5,
-    "subsample": 0.8,
     "subsample_freq": 1,
-    "reg_lambda": 10.0,
     "deterministic": True,
     "force_row_wise": True,
     "verbosity": -1,
 }
 
-# %% ../../nbs/62_evaluation.rivals.ipynb #173f0223
-class BoostingRival(Rival):
-    "Gradient boosting (LightGBM) on this week's features."
+# %% ../../nbs/62_evaluation.rivals.ipynb #9e61d0c2
+class TreeOptions:
+    "What may be said of the trees; whoever tunes says it."
 
-    label = "Gradient boosting (LightGBM)"
     most_trees = 600
     patience = 30  # trees without gain before stopping
     threads = 1
+    num_leaves = None  # of a tree, the one shape to take; None: the best of TREES
+    min_child_samples = 200  # weeks in a leaf at least, where num_leaves is given
+    learning_rate = 0.05
+    colsample_bytree = 0.5  # share of features that a tree may look at
+    subsample = 0.8  # share of weeks that a tree learns from
+    reg_lambda = 10.0  # pull of a leaf towards nothing
+
+    def shapes(self) -> list[dict]:
+        "The trees that are tried."
+        one = {"num_leaves": self.num_leaves, "min_child_samples": self.min_child_samples}
+        names = ("learning_rate", "colsample_bytree", "subsample", "reg_lambda")
+        every = {name: getattr(self, name) for name in names}
+        return [shape | every for shape in (TREES if self.num_leaves is None else (one,))]
+
+# %% ../../nbs/62_evaluation.rivals.ipynb #173f0223
+class BoostingRival(TreeOptions, Rival):
+    "Gradient boosting (LightGBM) on this week's features."
+
+    label = "Gradient boosting (LightGBM)"
 
     def learn(self, inputs: pd.DataFrame, left: np.ndarray, tuning: np.ndarray):
         "Choose the trees on held-out students, then learn from all."
-        trials = [self.grow(shape, inputs, left, tuning) for shape in TREES]
+        shapes = self.shapes()
+        trials = [self.grow(shape, inputs, left, tuning) for shape in shapes]
         best = min(
-            range(len(TREES)), key=lambda number: trials[number].best_score["valid_0"]["binary_logloss"]
+            range(len(trials)), key=lambda number: trials[number].best_score["valid_0"]["binary_logloss"]
         )
-        return self.booster(TREES[best], max(1, trials[best].best_iteration)).fit(inputs, left)
+        return self.booster(shapes[best], max(1, trials[best].best_iteration)).fit(inputs, left)
 
     def booster(self, shape: dict, trees: int) -> lightgbm.LGBMClassifier:
         "A booster of this shape and size, not yet grown."

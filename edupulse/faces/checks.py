@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ROLL_DAYS', 'CHOICES', 'CHECKS', 'check_shares', 'check_counts', 'check_day', 'check_years', 'check_model',
-           'check_score', 'check_shape', 'check_train', 'check_backtest', 'check_oulad', 'check_shadow', 'check_card',
-           'check_values']
+           'check_score', 'check_shape', 'check_files', 'check_train', 'check_backtest', 'check_oulad', 'check_shadow',
+           'check_card', 'check_tune', 'check_values']
 
 # %% ../../nbs/92_faces.checks.ipynb #9f38e2b5
 from collections.abc import Callable, Mapping
@@ -130,6 +130,16 @@ def check_shape(
     asked(recipe.training, seed=values["seed"], **sizes)
     check_people(values["judged_people"] or recipe.judged_people)
 
+# %% ../../nbs/92_faces.checks.ipynb #20c5e7b3
+def check_files(
+    name: str,  # the parameter
+    files: list,  # paths
+) -> None:
+    "Refuse files that are not there."
+    for file in files:
+        if not Path(str(file)).is_file():
+            raise FileNotFoundError(f"{name}: there is no file {file}; `edupulse run tune` writes one")
+
 # %% ../../nbs/92_faces.checks.ipynb #09ab31ad
 def check_train(
     values: Mapping[str, object],  # every parameter with its value
@@ -139,6 +149,7 @@ def check_train(
     "What can be known to be wrong before training."
     check_shape(values)
     check_shares(values, "capacity_share")
+    check_files("config", [values["config"]] if values["config"] else [])
     days = school_days(engine)
     for name in ("train_until", "test_from"):
         check_day(name, values[name], days)
@@ -173,7 +184,9 @@ def check_backtest(
     "What can be known to be wrong before a backtest."
     check_shares(values, "capacity_share")
     check_counts(values, bootstrap_repeats=2, processes=0, members=0, max_epochs=0)
-    grid(**{field: values[name] for name, field in CHOICES.items()})
+    check_files("configs", values["configs"])
+    if values["models"] or not values["configs"]:
+        grid(**{field: values[name] for name, field in CHOICES.items()})
     wishes(Configuration(feature_set=values["feature_set"]), values["without"])
     people = check_people(values["judged_people"] or find_recipe(values["feature_set"]).judged_people)
     rolling = Rolling(tests=values["tests"], test_weeks=values["test_weeks"], judged_people=people)
@@ -222,11 +235,42 @@ def check_card(
             f"backtest: there is no file {values['backtest']}; run: edupulse run backtest"
         )
 
+# %% ../../nbs/92_faces.checks.ipynb #7be13f08
+def check_tune(
+    values: Mapping[str, object],  # every parameter with its value
+    settings: Settings,
+    engine: sa.Engine,
+) -> None:
+    "What can be known to be wrong before a search."
+    check_shares(values, "capacity_share")
+    check_counts(values, trials=1, bootstrap_repeats=2, processes=0, members=0, max_epochs=0)
+    names = (
+        "model",
+        "feature_set",
+        "horizon_days",
+        "lookback_weeks",
+        "label_policy",
+        "history_years",
+        "seed",
+    )
+    grid(**{name: values[name] for name in names})
+    days = school_days(engine)
+    check_day("tune_until", values["tune_until"], days)
+    rolling = Rolling(tests=values["tests"], test_weeks=values["test_weeks"])
+    spared = date.fromisoformat(values["tune_until"]).year if values["tune_until"] else days.years[-1]
+    known = [year for year in days.years if year < spared]
+    if not rolling.test_weeks and len(known) <= rolling.tests:
+        raise ValueError(
+            f"tests={rolling.tests} wants {rolling.tests + 1} school years before {values['tune_until'] or 'the latest'}, "
+            f"one to learn from before the first; the store has {len(known)}: {', '.join(map(str, known)) or 'none'}"
+        )
+
 # %% ../../nbs/92_faces.checks.ipynb #87e090dd
 CHECKS: dict[str, Callable] = {
     "score": check_score,
     "train": check_train,
     "backtest": check_backtest,
+    "tune": check_tune,
     "oulad": check_oulad,
     "shadow": check_shadow,
     "card": check_card,
