@@ -15,14 +15,17 @@ import pytest
 
 from edupulse.backtest import run
 from edupulse.backtest.alarms import check_future
+from edupulse.backtest.choosing import figures_then, known_figures, make_choices, reached_figures
 from edupulse.backtest.fold import Judging, fold_figures, score_fold, stored_labels
 from edupulse.backtest.grid import Configuration, Fold, grid
 from edupulse.backtest.ledger import lead_ledger
+from edupulse.backtest.models import Network
 from edupulse.backtest.plan import Rolling, check_labels, check_people_apart, rows_to_judge, rows_to_learn
 from edupulse.backtest.run import Ask, prepare, run_backtest, unfinished
 from edupulse.evaluation.metrics import Resampling
 from edupulse.faces.reports import run_report
 from edupulse.features import catalog
+from edupulse.sequences import build_sequences
 from edupulse.settings import Settings
 from edupulse.training.tracking import tracking_client
 
@@ -143,7 +146,7 @@ def every_figure_is_traced(backtest, client):
 def test_the_report_shows_what_is_on_record(undisturbed, features):
     settings = Settings(home=undisturbed.prepared.shelf.folder.parent)
     asked = {"models": CHOICES["model"], "seeds": CHOICES["seed"], "tests": 2}
-    asked |= {"capacity_share": 0.1, "bootstrap_repeats": 10}
+    asked |= {"capacity_share": 0.1, "bootstrap_repeats": 10, "without": ["discipline"]}
     page = run_report("backtest", asked, settings=settings).html.read_text(encoding="utf-8")
     assert (
         page.count("<h1") == 1
@@ -152,6 +155,7 @@ def test_the_report_shows_what_is_on_record(undisturbed, features):
         and "Traceback" not in page
     )
     assert all(run_id in page for run_id in undisturbed.folds["run_id"]), "nothing was computed again"
+    assert "Without discipline" in page and "choosing by" in page and "Best in the last period" in page
     for fold in undisturbed.folds.itertuples():
         assert f"{fold.figures['auroc']['value']:.3f}" in page
     assert not any(student in page for student in features["student_id"].unique())
@@ -273,6 +277,43 @@ def test_nothing_of_the_test_changes_a_score(prepared, features, labels):
     same = before["as_of"] <= middle
     assert same.any() and before.loc[same, "risk_score"].equals(after.loc[same, "risk_score"])
     assert not before.loc[~same, "risk_score"].equals(after.loc[~same, "risk_score"]) and after["left"].all()
+
+
+def test_nothing_of_a_period_changes_what_was_picked_for_it(undisturbed):
+    "Scores, outcomes and figures of the last period are turned over; what was known before it, and the picks, stay."
+    shelf, folds = undisturbed.prepared.shelf, undisturbed.prepared.folds
+
+    def known(turned=False):
+        def then(fold, day):
+            rows = pd.read_parquet(shelf.rows(fold))
+            if turned and fold.split.name == folds[-1].split.name:
+                rows = rows.assign(risk_score=-rows["risk_score"], left=True)
+            return figures_then(fold, rows, stored_labels(shelf, fold.configuration, day), 0.1)
+
+        return known_figures(folds, then)
+
+    reached = reached_figures(undisturbed.folds)
+    last = reached["fold"] == folds[-1].split.name
+    other = reached.assign(value=reached["value"].where(~last, 1 - reached["value"]))
+    before, after = make_choices(known(), reached), make_choices(known(turned=True), other)
+    assert (
+        len(before) and before["config"].equals(after["config"]) and not before["best"].equals(after["best"])
+    )
+    assert (before["regret"] >= 0).all() and set(before["period"]) == {folds[-1].split.name}
+
+
+def test_what_is_left_out_changes_no_score(prepared, features, labels):
+    fold = replace(prepared.folds[0], configuration=Configuration("logistic", without="discipline"))
+    before = score_fold(fold, features, labels)
+    names = [name for name, row in catalog.CATALOG.items() if row.modality == "discipline"]
+    noise = np.random.default_rng(0).normal(size=(len(features), len(names)))
+    pd.testing.assert_frame_equal(
+        before, score_fold(fold, features.assign(**dict(zip(names, noise.T, strict=True))), labels)
+    )
+    whole = score_fold(replace(fold, configuration=Configuration("logistic")), features, labels)
+    assert not before["risk_score"].equals(whole["risk_score"])
+    network = Network(replace(fold.configuration, model="network"), fold.split.train_until)
+    assert "discipline" not in build_sequences(features.head(50), network.configuration.features).columns
 
 
 def test_what_is_kept_belongs_to_what_it_was_made_from(prepared):

@@ -5,6 +5,7 @@ Same records and seed, same scores, to the bit; and scoring a week twice changes
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +56,28 @@ def test_both_reports_are_there_and_open_without_a_network(first):
         page = run.html.read_text(encoding="utf-8")
         assert page.count("<main>") == 1 and page.count("<h1") == 1 and "<script" not in page
         assert 'src="http' not in page and 'href="http' not in page and "Traceback" not in page
-    assert list(runs(demo.settings)["report"]) == ["score", "train"]
+    assert {"score", "train"} <= set(runs(demo.settings)["report"])
+
+
+def test_a_card_says_what_is_missing_and_shows_no_handful(first):
+    demo, *_ = first
+    page = run_report("card", settings=demo.settings).html.read_text(encoding="utf-8")
+    assert (
+        page.count("<h1") == 1
+        and "<script" not in page
+        and "Traceback" not in page
+        and 'src="http' not in page
+    )
+    assert (
+        "has not been judged" in page
+        and "no kept backtest has judged" in page
+        and "without a promotion" in page
+    )
+    for row in re.findall(r"<tr><th[^>]*>(?:critical|high|medium|low)</th>.*?</tr>", page):
+        weeks, share = re.findall(r"<td[^>]*>([^<]*)</td>", row)
+        assert share == "too few to tell" or float(share[:-1]) / 100 * int(weeks.replace(",", "")) > 9
+    students = pd.read_csv(demo.records / "students.csv", dtype=str)
+    assert not [key for key in students["district_id"] if f">{key}<" in page]
 
 
 def test_everyone_scored_has_a_score_a_band_and_a_model(first):

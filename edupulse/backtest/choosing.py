@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['RULES', 'FIGURES', 'CODE', 'Rule', 'pick', 'figures_then', 'known_figures', 'make_choices', 'comparable',
-           'kept_figures', 'reached_figures', 'choose', 'regrets']
+           'kept_figures', 'reached_figures', 'choose', 'pick_next', 'regrets']
 
-# %% ../../nbs/69_backtest.choosing.ipynb #1556ab78
+# %% ../../nbs/69_backtest.choosing.ipynb #de536f43
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -168,7 +168,20 @@ def choose(
     named = backtest.folds.drop_duplicates("config").set_index("config")["title"]
     return choices.assign(title=choices["config"].map(named), best_title=choices["best_config"].map(named))
 
-# %% ../../nbs/69_backtest.choosing.ipynb #4aab29a0
+# %% ../../nbs/69_backtest.choosing.ipynb #21c44692
+def pick_next(
+    rule: str,  # a name in RULES
+    folds: Sequence[Mapping],  # title, fold, horizon_days, figures: as a backtest is kept, in order of time
+    figure: str = "precision",  # one of FIGURES
+) -> str:  # title of a configuration that answers the question of the first
+    "What a rule picks from every split of a backtest."
+    same = [row for row in folds if row["horizon_days"] == folds[0]["horizon_days"]]
+    rows = [{name: row[name] for name in ("title", "fold")} | row["figures"][figure] for row in same]
+    table = pd.DataFrame(rows)
+    known = table.pivot(index="title", columns="fold", values="value")
+    return pick(rule, known.reindex(table["title"].unique())[list(table["fold"].unique())])
+
+# %% ../../nbs/69_backtest.choosing.ipynb #04665043
 def regrets(
     choices: pd.DataFrame,  # as from `choose`
     figure: str = "precision",  # one of FIGURES

@@ -10,16 +10,19 @@ from .look import Html, element, join, notice, table
 from .train_words import stacked
 from ..scoring.shadow import Duel
 
-# %% ../../nbs/91_faces.shadow_words.ipynb #d1a1a3a4
+# %% ../../nbs/91_faces.shadow_words.ipynb #cd3c8026
 def shadow_headline(
     duel: Duel,
     n_size: int,  # fewest students who left
 ) -> Html:
     "The title and the sentence below it."
     if not duel.figures:
+        few = "none" if not duel.leavers else f"fewer than {n_size}"
         why = (
-            f"Both scored {duel.scored:,} student-weeks; {duel.settled:,} of them have an answer, and {'none' if not duel.leavers else 'fewer than ' + str(n_size)} "
-            f"of these students left. An answer takes {duel.horizon_days or 'as many'} days, and then some for the paperwork."
+            f"Both scored {duel.scored:,} student-weeks; {duel.settled:,} of them have an answer, and {few} of these students "
+            f"left. An answer takes {duel.horizon_days} days, and then some for the paperwork."
+            if duel.scored
+            else "No date has been scored by both yet; from the next `edupulse run score` on the challenger scores beside."
         )
         return join([element("h1", "It is too early to compare the challenger"), element("p", why)])
     mine, theirs, change = duel.figures["precision"]

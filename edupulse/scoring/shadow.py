@@ -6,7 +6,8 @@
 __all__ = ['FIGURES', 'score_shadow', 'score_beside', 'scores_of', 'both_scored', 'with_answers', 'list_figures', 'Duel',
            'compare']
 
-# %% ../../nbs/80_scoring.shadow.ipynb #71ea27a6
+# %% ../../nbs/80_scoring.shadow.ipynb #21bbe4d7
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +15,6 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
-import structlog
 
 from edupulse.evaluation.metrics import (
     Interval,
@@ -56,7 +56,7 @@ def score_shadow(
     with session(engine) as db:
         return write_once(db, predictions, rows, same)
 
-# %% ../../nbs/80_scoring.shadow.ipynb #e77e3e3a
+# %% ../../nbs/80_scoring.shadow.ipynb #07ea915b
 def score_beside(
     settings: Settings,
     engine: sa.Engine,
@@ -67,7 +67,6 @@ def score_beside(
     "Let the challenger score a date, if there is one."
     from edupulse.training.tracking import load_model
 
-    log = structlog.get_logger(__name__)
     try:
         champion, challenger = model_on_record(engine), model_on_record(engine, name) if name else None
     except LookupError:
@@ -80,14 +79,12 @@ def score_beside(
             refresh(engine, settings.folder("snapshot")),
         )
         made = {"feature_set": feature_set_of(model), "threads": settings.threads}
-        written = score_shadow(
+        return score_shadow(
             engine, build_features(snapshot, settings.folder("features"), **made), model, as_of, options
         )
     except Exception as error:  # the page of the week is there already and stays
-        log.warning("challenger_failed", model=challenger.version, reason=type(error).__name__)
+        print(f"the challenger {challenger.version} could not score: {type(error).__name__}", file=sys.stderr)
         return 0
-    log.info("challenger_scored", model=challenger.version, as_of=str(as_of), written=written)
-    return written
 
 # %% ../../nbs/80_scoring.shadow.ipynb #1c7d34f7
 def scores_of(
