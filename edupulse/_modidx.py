@@ -1379,6 +1379,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'edupulse/faces/tune_words.py'),
                                            'edupulse.faces.tune_words.chosen_table': ( 'faces.tune_words.html#chosen_table',
                                                                                        'edupulse/faces/tune_words.py'),
+                                           'edupulse.faces.tune_words.few_left': ( 'faces.tune_words.html#few_left',
+                                                                                   'edupulse/faces/tune_words.py'),
                                            'edupulse.faces.tune_words.how_many': ( 'faces.tune_words.html#how_many',
                                                                                    'edupulse/faces/tune_words.py'),
                                            'edupulse.faces.tune_words.recipe_of': ( 'faces.tune_words.html#recipe_of',
