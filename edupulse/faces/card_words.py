@@ -6,7 +6,7 @@
 __all__ = ['MEASURED', 'card_head', 'say_use', 'model_figures', 'cell', 'split_figures', 'rival_table', 'band_table', 'say_lead',
            'fairness_verdicts', 'failure_list', 'year_table', 'part_cell']
 
-# %% ../../nbs/91_faces.card_words.ipynb #622ebb6e
+# %% ../../nbs/91_faces.card_words.ipynb #1d6698cf
 from collections.abc import Mapping
 
 import pandas as pd
@@ -15,10 +15,11 @@ from ..evaluation.fairness import CALLED, FAIL, PASS, UNSURE
 from ..evaluation.groups import PROTECTED
 from ..evaluation.metrics import Interval
 from .backtest_charts import name_of
+from .card_basis import band_rows, shy
 from .fairness_words import HEADS, verdict_mark
 from .look import Html, element, join, notice, table
 from .train_words import stacked
-from ..release.card import Card, band_rows, shy
+from ..release.card import Card
 
 # %% ../../nbs/91_faces.card_words.ipynb #579c7a6b
 def card_head(
