@@ -1898,6 +1898,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'edupulse/release/card.py'),
                                        'edupulse.release.card.audit_failures': ( 'release.card.html#audit_failures',
                                                                                  'edupulse/release/card.py'),
+                                       'edupulse.release.card.called': ('release.card.html#called', 'edupulse/release/card.py'),
                                        'edupulse.release.card.judged_rows': ('release.card.html#judged_rows', 'edupulse/release/card.py'),
                                        'edupulse.release.card.learning_parts': ( 'release.card.html#learning_parts',
                                                                                  'edupulse/release/card.py'),

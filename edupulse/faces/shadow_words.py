@@ -5,9 +5,8 @@
 # %% auto #0
 __all__ = ['NAMES', 'shadow_headline', 'duel_table', 'next_step', 'shadow_limits']
 
-# %% ../../nbs/91_faces.shadow_words.ipynb #65657753
+# %% ../../nbs/91_faces.shadow_words.ipynb #51984ad5
 from .look import Html, element, join, notice, table
-from .train_words import stacked
 from ..scoring.shadow import Duel
 
 # %% ../../nbs/91_faces.shadow_words.ipynb #cd3c8026
@@ -34,7 +33,7 @@ def shadow_headline(
     )
     return join([element("h1", title), element("p", basis)])
 
-# %% ../../nbs/91_faces.shadow_words.ipynb #3a64d08d
+# %% ../../nbs/91_faces.shadow_words.ipynb #4ae7965b
 NAMES = {
     "precision": "Precision at capacity",
     "recall": "Recall at capacity",
@@ -56,7 +55,8 @@ def duel_table(
         behind = change.high < 0 if name != "brier" else change.low > 0
         word = "challenger ahead" if ahead else "champion ahead" if behind else "not told apart"
         digits = 5 if name == "brier" else 3
-        spans = stacked(f"{change.value:+.{digits}f}", round(change.low, digits), round(change.high, digits))
+        span = element("div", f"[{change.low:+.{digits}f}, {change.high:+.{digits}f}]", class_="small")
+        spans = join([f"{change.value:+.{digits}f}", span])
         rows.append([NAMES[name], f"{mine:.{digits}f}", f"{theirs:.{digits}f}", spans, word])
     heads = ["Figure", "Champion", "Challenger", "Difference", "In a word"]
     return table(heads, rows, "Champion and challenger on the same weeks", numeric=range(1, 4))

@@ -17,7 +17,7 @@ from .backtest_charts import name_of
 from .fairness_words import HEADS
 from .look import Html, element, join, table
 
-# %% ../../nbs/91_faces.without_words.ipynb #919b011c
+# %% ../../nbs/91_faces.without_words.ipynb #7ec5f291
 def say_cost(
     told: Comparison,
 ) -> Html:
@@ -28,11 +28,16 @@ def say_cost(
         if change.low > 0 or change.high < 0
         else "which the luck of these students may explain"
     )
-    verb = "falls" if change.value < 0 else "rises" if change.value > 0 else "stays"
+    verb = "falls" if change.value < 0 else "rises"
+    moves = (
+        f"{verb} from {before:.1%} to {after:.1%}"
+        if f"{before:.1%}" != f"{after:.1%}"
+        else f"stays at {before:.1%}"
+    )
     words = [gate_word(gate) for gate in told.gates]
     return join([
         element("strong", f"Without {' and '.join(told.without)}"),
-        f", the precision of {name_of(told.title)}'s list {verb} from {before:.1%} to {after:.1%} "
+        f", the precision of {name_of(told.title)}'s list {moves} "
         f"({100 * change.value:+.1f} points, [{100 * change.low:+.1f}, {100 * change.high:+.1f}]), {sure}. The fairness gate: "
         f"{words[0]} with, {words[1]} without.",
     ])  # fmt: skip
@@ -62,7 +67,7 @@ def change_cell(
     span = f"{100 * row.change:+.1f} [{100 * row.low:+.1f}, {100 * row.high:+.1f}]"
     return join([values, element("div", element("strong", span) if moved(row) else span, class_="small")])
 
-# %% ../../nbs/91_faces.without_words.ipynb #7cea2458
+# %% ../../nbs/91_faces.without_words.ipynb #34b7105f
 def change_table(
     told: Comparison,
 ) -> Html:
@@ -74,8 +79,8 @@ def change_table(
             rows.append(
                 [f"{CALLED.get(attribute, attribute)} {group}", *(change_cell(by[name]) for name in SHOWN)]
             )
-    heads = ["Group", *(f"{HEADS[name]}: difference, in points" for name in SHOWN)]
-    return table(heads, rows, f"Without {' and '.join(told.without)}", numeric=range(1, len(heads)))
+    caption = f"Without {' and '.join(told.without)}: differences from the others, in points"
+    return table(["Group", *(HEADS[name] for name in SHOWN)], rows, caption, numeric=range(1, 1 + len(SHOWN)))
 
 # %% ../../nbs/91_faces.without_words.ipynb #f60c4b05
 def without_section(
