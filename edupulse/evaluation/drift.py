@@ -7,7 +7,7 @@ whether as many leave as was said; week by week, with thresholds that say when s
 __all__ = ['LASTING', 'together', 'nearest', 'compared', 'drift_table', 'stretch', 'lasting', 'told_modalities', 'kept_promises',
            'Kept', 'kept_lately']
 
-# %% ../../nbs/64_evaluation.drift.ipynb #d785b521
+# %% ../../nbs/64_evaluation.drift.ipynb #b5cec22d
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from .metrics import Interval
 from ..sequences import Sequences
 from ..training.reference import Reference, Spread, reference_of
 
-# %% ../../nbs/64_evaluation.drift.ipynb #4e777bd6
+# %% ../../nbs/64_evaluation.drift.ipynb #7621ef08
 def together(
     spread: Spread,
     end: int,  # place of the last week
@@ -32,7 +32,7 @@ def together(
     mean = float((spread.mean[part] * each).sum() / max(each.sum(), 1))
     return counts.sum(axis=0), np.array([each.sum(), missing]), mean
 
-# %% ../../nbs/64_evaluation.drift.ipynb #4c88a59d
+# %% ../../nbs/64_evaluation.drift.ipynb #409fd254
 def nearest(
     then: Spread,
     now: Spread,
@@ -52,7 +52,7 @@ def nearest(
     pairs = ([each[kind] for each in found.values() if not np.isnan(each[kind][0])] for kind in (0, 1))
     return tuple(UNSAID if np.isnan(found[0][kind][0]) else min(pair) for kind, pair in enumerate(pairs))
 
-# %% ../../nbs/64_evaluation.drift.ipynb #4e936eda
+# %% ../../nbs/64_evaluation.drift.ipynb #8e9a80d0
 def compared(
     then: Spread,
     now: Spread,
@@ -60,7 +60,7 @@ def compared(
     rule: DriftRule,
 ) -> dict:  # n, psi, by_chance, missing, missing_then, missing_psi, mean, mean_then, reading, missing_reading
     "One value in one week, beside the years learned from."
-    index, gone = nearest(then, now, place, rule)
+    index, gone = nearest(then, now, place, rule) if place >= rule.window else (UNSAID, UNSAID)
     weeks = min(rule.window, place + 1)
     (_, there, mean), (_, there_then, mean_then) = (together(each, place, weeks) for each in (now, then))
     return {
@@ -76,7 +76,7 @@ def compared(
         "missing_reading": reading(*gone, rule),
     }
 
-# %% ../../nbs/64_evaluation.drift.ipynb #22f8fc3c
+# %% ../../nbs/64_evaluation.drift.ipynb #c29e7138
 def drift_table(
     reference: Reference,  # of the years learned from
     now: Reference,  # of the year that is looked at, in the same bins
@@ -93,7 +93,7 @@ def drift_table(
                 rows.append({"week": now.weeks[place], "modality": group, "feature": name, **values})
     return pd.DataFrame(rows)
 
-# %% ../../nbs/64_evaluation.drift.ipynb #deab84ee
+# %% ../../nbs/64_evaluation.drift.ipynb #338c6cab
 def stretch(
     readings: list[str],  # by week, the latest last
     weeks: int,  # how many it takes
@@ -106,7 +106,7 @@ def stretch(
         held += 1
     return judged[-held] if held >= weeks else None
 
-# %% ../../nbs/64_evaluation.drift.ipynb #84b2432d
+# %% ../../nbs/64_evaluation.drift.ipynb #9f0becf5
 LASTING = ["modality", "feature", "kind", "unlike", "since_week", "psi", "now", "then"]
 
 
@@ -130,7 +130,7 @@ def lasting(
             rows.append([group, name, kind, *values])
     return pd.DataFrame(rows, columns=LASTING)
 
-# %% ../../nbs/64_evaluation.drift.ipynb #fb82baa5
+# %% ../../nbs/64_evaluation.drift.ipynb #f45fb617
 def told_modalities(
     told: pd.DataFrame,  # as from `lasting`
     table: pd.DataFrame,  # as from `drift_table`
@@ -146,7 +146,7 @@ def told_modalities(
             found[group] = int(first.iloc[needed - 1])
     return found
 
-# %% ../../nbs/64_evaluation.drift.ipynb #7c9eca19
+# %% ../../nbs/64_evaluation.drift.ipynb #bbad58bc
 def kept_promises(
     scores: pd.DataFrame,  # student_id, week, as_of, risk_score, left (nullable boolean: unsettled is missing)
 ) -> pd.DataFrame:  # week, as_of, n, promised, observed (students), low, high (students, 95 % of observed)
@@ -169,7 +169,7 @@ def kept_promises(
         )
     return pd.DataFrame(rows, columns=["week", "as_of", "n", "promised", "observed", "low", "high"])
 
-# %% ../../nbs/64_evaluation.drift.ipynb #e78c253a
+# %% ../../nbs/64_evaluation.drift.ipynb #b1efd7b8
 @dataclass(frozen=True)
 class Kept:
     "Promised and observed leaving over a few weeks, per student and week."
@@ -185,7 +185,7 @@ class Kept:
         ratio = self.observed.value / max(self.promised, 1e-9)
         return outside and not 1 / rule.factor < ratio < rule.factor
 
-# %% ../../nbs/64_evaluation.drift.ipynb #5bea0035
+# %% ../../nbs/64_evaluation.drift.ipynb #127438ff
 def kept_lately(
     scores: pd.DataFrame,  # as for `kept_promises`
     rule: DriftRule = DriftRule(),  # noqa: B008 (frozen)
