@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['POLICIES', 'CUTS', 'NEVER_DAYS', 'RELATIONS', 'END_OF_TIME', 'SETTLED_SHARE', 'LabelPolicy', 'find_policy',
-           'check_cuts', 'bound', 'label_values', 'build_labels', 'left_within', 'settled_within', 'count_labels']
+           'check_cuts', 'bound', 'label_values', 'with_feedback', 'build_labels', 'left_within', 'settled_within',
+           'count_labels']
 
 # %% ../nbs/34_labels.ipynb #de6598a4
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from datetime import date, datetime
 import pandas as pd
 
 from .resources import read_sql
+from .store.columns import EXIT_REASONS
 
 # %% ../nbs/34_labels.ipynb #d2333143
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class LabelPolicy:
     leaving: tuple[str, ...]  # exit reasons that are the event
     completing: tuple[str, ...] = ("graduated", "other_completer", "deceased")  # known not to leave any more
     return_within_days: int = 30  # school days; a student back by then has not left
+    feedback: bool = True  # whether an outcome with a date that a person told stands for the record's own
 
     def __post_init__(self):
         "Refuse a reason that would be two things at once."
@@ -37,9 +40,9 @@ class LabelPolicy:
 POLICIES = {
     policy.name: policy
     for policy in (
-        LabelPolicy("strict", "2026-11-21", ("dropout",)),
-        LabelPolicy("standard", "2026-11-21", ("dropout", "transfer_unverified")),
-        LabelPolicy("broad", "2026-11-21", ("dropout", "transfer_unverified", "unknown")),
+        LabelPolicy("strict", "2026-11-27", ("dropout",)),
+        LabelPolicy("standard", "2026-11-27", ("dropout", "transfer_unverified")),
+        LabelPolicy("broad", "2026-11-27", ("dropout", "transfer_unverified", "unknown")),
     )
 }
 
@@ -95,9 +98,22 @@ def label_values(
         "leaving_reasons": list(policy.leaving),
         "completing_reasons": list(policy.completing),
         "return_within_days": policy.return_within_days,
+        "feedback": policy.feedback,
+        "exit_reasons": list(EXIT_REASONS),
         "cuts": check_cuts(cuts),
         "never_days": NEVER_DAYS,
     }
+
+# %% ../nbs/34_labels.ipynb #6cdb7917
+def with_feedback(
+    connection,  # to the snapshot's views
+) -> None:
+    "Give records that come without feedback an empty relation of it."
+    there = connection.execute(
+        "select 1 from information_schema.tables where table_name = 'feedback'"
+    ).fetchone()
+    if there is None:
+        connection.execute(f"create temp table feedback as {read_sql('labels/no_feedback')}")
 
 # %% ../nbs/34_labels.ipynb #d3000441
 def build_labels(
@@ -110,6 +126,7 @@ def build_labels(
     values = label_values(find_policy(policy), known_until, cuts)
     connection = snapshot.connect()
     try:
+        with_feedback(connection)
         for relation in RELATIONS:
             sql = read_sql(f"labels/{relation}")
             connection.execute(f"create or replace temp table {relation} as {sql}", bound(sql, values))

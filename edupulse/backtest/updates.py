@@ -46,7 +46,9 @@ class Course:
     def __post_init__(self):
         "Refuse a course without a day."
         if not self.days or self.days[-1] >= self.until:
-            raise ValueError(f"the days {self.days[:1]} to {self.days[-1:]} must lie before the end, {self.until}")
+            raise ValueError(
+                f"the days {self.days[:1]} to {self.days[-1:]} must lie before the end, {self.until}"
+            )
 
 # %% ../../nbs/68_backtest.updates.ipynb #d60ae92a
 def trained_anew(model: RiskModel, course: Course, day: str) -> RiskModel:
@@ -57,7 +59,9 @@ def trained_anew(model: RiskModel, course: Course, day: str) -> RiskModel:
 
 WAYS = {
     "frozen": lambda model, course, day: model,
-    "updated": lambda model, course, day: update_model(model, course.sequences, course.labels, day, course.config),
+    "updated": lambda model, course, day: update_model(
+        model, course.sequences, course.labels, day, course.config
+    ),
     "retrained": trained_anew,
 }
 
@@ -72,10 +76,12 @@ class Followed:
     seconds: float  # of the processor, for all changes after the first training
     changes: int  # how often the model became another
 
-
+# %% ../../nbs/68_backtest.updates.ipynb #640fe264
 def scored_between(model: RiskModel, sequences: Sequences, since: str, until: str) -> pd.DataFrame:
     "The weeks of [since, until) as a model sees them."
-    inside = sequences.valid & (sequences.as_of >= np.datetime64(since)) & (sequences.as_of < np.datetime64(until))
+    inside = (
+        sequences.valid & (sequences.as_of >= np.datetime64(since)) & (sequences.as_of < np.datetime64(until))
+    )
     if not inside.any():
         return pd.DataFrame()
     scores = model.predict(sequences.select(inside.any(axis=1)))
@@ -90,7 +96,9 @@ def follow(
 ) -> Followed:
     "Let a model live through the years."
     if first.split_.train_until != course.days[0]:
-        raise ValueError(f"the first model knows until {first.split_.train_until}, and the course begins on {course.days[0]}")
+        raise ValueError(
+            f"the first model knows until {first.split_.train_until}, and the course begins on {course.days[0]}"
+        )
     model, seconds, changes, scores = first, 0.0, 0, []
     for number, day in enumerate(course.days):
         if number:
@@ -113,7 +121,8 @@ def side_by_side(
         scores = each.scores[[*ROW_KEY, "risk_score"]].rename(columns={"risk_score": each.way})
         rows = rows.merge(scores, on=ROW_KEY, how="left", validate="one_to_one")
     answers = labels[[*ROW_KEY, "last_attended"]].assign(
-        left=settled_within(labels, horizon_days), late=labels["last_attended"].notna() & (labels["days"] <= 0)
+        left=settled_within(labels, horizon_days),
+        late=labels["last_attended"].notna() & (labels["days"] <= 0),
     )
     rows = rows.merge(answers, on=ROW_KEY, how="left", validate="one_to_one")
     return rows[rows["left"].notna() & ~rows["late"].eq(True)].drop(columns="late").reset_index(drop=True)
@@ -148,7 +157,9 @@ def ways_table(
     "Every way in every test period."
     rows, table = side_by_side(followed, labels, question.horizon_days), []
     for split in splits:
-        here = rows[(rows["as_of"] >= split.test_from) & (rows["as_of"] < split.test_until)].reset_index(drop=True)
+        here = rows[(rows["as_of"] >= split.test_from) & (rows["as_of"] < split.test_until)].reset_index(
+            drop=True
+        )
         if here["left"].nunique() < 2:
             raise ValueError(f"{split.name}: nobody left, or everybody; nothing can be judged")
         table += [{"fold": split.name, **way_row(here, each.way, question)} for each in followed]
@@ -160,7 +171,9 @@ def forgetting_table(
     first: RiskModel,
     course: Course,
     question: Question,
-) -> pd.DataFrame:  # one row per model: "at the start", and each way at the end, on the year before the course
+) -> (
+    pd.DataFrame
+):  # one row per model: "at the start", and each way at the end, on the year before the course
     "How each way's last model does on the year before, beside the model that all began as."
     years = course.sequences.keys["school_year"].to_numpy()
     before = course.sequences.as_of < np.datetime64(course.days[0])
@@ -168,7 +181,10 @@ def forgetting_table(
     old = course.sequences.select(years == year)
     start, end = (str(day) for day in (np.nanmin(old.as_of[old.valid]), np.datetime64(course.days[0])))
     models = {"at the start": first, **{each.way: each.last for each in followed}}
-    seen = [Followed(name, scored_between(model, old, start, end), model, 0.0, 0) for name, model in models.items()]
+    seen = [
+        Followed(name, scored_between(model, old, start, end), model, 0.0, 0)
+        for name, model in models.items()
+    ]
     rows = side_by_side(seen, course.labels(None), question.horizon_days)
     asked = replace(question, champion="at the start", calibrated=tuple(models))
     return pd.DataFrame([way_row(rows, name, asked) for name in models])

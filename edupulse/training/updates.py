@@ -33,7 +33,9 @@ class UpdateConfig:
     "How a fitted model is brought up to date."
 
     every_weeks: int = 8  # between two updates
-    penalty: float = 1.0  # how much an old student-year counts, through the weights that it needs; 0: not at all
+    penalty: float = (
+        1.0  # how much an old student-year counts, through the weights that it needs; 0: not at all
+    )
     replay_share: float = 0.5  # of the student-years of an update that are old ones
     epochs: int = 2  # over them
     learning_rate: float = 2e-3  # a quarter of that of a training
@@ -58,7 +60,7 @@ def year_loss(
     mean, count = batch_loss(network, tensors, goals)
     return mean * count
 
-
+# %% ../../nbs/57_training.updates.ipynb #20e57a85
 def fisher_of(
     network: nn.Module,  # in eval mode
     tensors: Tensors,
@@ -101,7 +103,7 @@ class UpdateParts:
     old: np.ndarray  # whose answer was
     calibrate: np.ndarray  # of people whom no update learns from
 
-
+# %% ../../nbs/57_training.updates.ipynb #6804a016
 def update_parts(
     model: RiskModel,
     sequences: Sequences,  # known on the day
@@ -115,7 +117,8 @@ def update_parts(
         model.config.horizon_days + training.settle_days, "D"
     )
     since = max(
-        np.datetime64(model.split_.fit_until), np.datetime64(day) - np.timedelta64(config.calibration_days, "D")
+        np.datetime64(model.split_.fit_until),
+        np.datetime64(day) - np.timedelta64(config.calibration_days, "D"),
     )
     learns = sequences.valid & ~apart[:, None]
     return UpdateParts(
@@ -145,7 +148,7 @@ def pulled(
     kept[:, : weeks.shape[1]] = torch.from_numpy(weeks.astype("float32"))
     return goals._replace(weight=goals.weight * kept)
 
-
+# %% ../../nbs/57_training.updates.ipynb #12b97529
 def update_member(
     member: nn.Module,  # stays as it is
     material: tuple[Tensors, Goals],  # goals of the weeks that are gone over
@@ -180,7 +183,9 @@ def update_model(
 ) -> RiskModel:
     "The model, brought up to a day."
     if check_fitted(model).training.calibrate_on != "later":
-        raise ValueError("only a model that was calibrated on later weeks can be updated; train this one again")
+        raise ValueError(
+            "only a model that was calibrated on later weeks can be updated; train this one again"
+        )
     known = sequences.until(day)
     goals = goals_at(known, labels_as_of(labels, day), day, (model.config, model.training))(known.valid)
     parts = update_parts(model, known, day, config)
@@ -238,7 +243,9 @@ def renewed(
     day, parts = made
     other = RiskModel(model.config, replace(model.training, train_until=day, fit_until=None))
     other.__dict__ |= {name: value for name, value in vars(model).items() if name.endswith("_")}
-    other.ensemble_ = replace(model.ensemble_, members=members, calibrator=Calibrator.none(len(model.config.cuts)))
+    other.ensemble_ = replace(
+        model.ensemble_, members=members, calibrator=Calibrator.none(len(model.config.cuts))
+    )
     some = np.flatnonzero(parts["calibrate"].any(axis=1))
     logits = member_logits(other.ensemble_, known.select(some)).mean(axis=0)
     counted = pulled(goals, parts["calibrate"]).rows(torch.from_numpy(some))
