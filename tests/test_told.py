@@ -100,7 +100,15 @@ def test_support_is_read_as_it_was_known(store, district, tmp_path):
 def test_where_nobody_is_supported_a_training_is_the_same_to_the_bit(district):
     nobody = pd.DataFrame({"student_id": [], "start": [], "end": []})
     sequences, labels = build_sequences(district.features), district.labels
-    training = TrainingConfig(members=1, max_epochs=1, closing_epochs=0, batch_size=32, progress=False)
+    training = TrainingConfig(
+        members=1,
+        max_epochs=1,
+        closing_epochs=0,
+        batch_size=32,
+        settle_days=0,
+        validation_share=0.3,
+        progress=False,
+    )
     first = RiskModel(ModelConfig(hidden=4), training).fit(sequences, labels)
     kept = RiskModel(ModelConfig(hidden=4), training).fit(
         sequences, out_of_sight(labels, nobody, (60, 180, 365))
