@@ -7,7 +7,7 @@ mattered, and some past student-years are gone over again."""
 __all__ = ['UpdateConfig', 'year_loss', 'fisher_of', 'Anchor', 'UpdateParts', 'update_parts', 'reservoir', 'pulled',
            'update_member', 'update_model', 'replay_size', 'update_members', 'renewed']
 
-# %% ../../nbs/57_training.updates.ipynb #b1fd9fea
+# %% ../../nbs/57_training.updates.ipynb #8a4aeda0
 import hashlib
 from collections.abc import Callable
 from copy import deepcopy
@@ -20,14 +20,14 @@ from torch import nn
 
 from ..model.config import check_range
 from ..sequences import Sequences
-from .calibration import Calibrator
-from .data import Batches, Goals, Tensors, make_tensors
-from .ensemble import calibrate, goals_at, member_logits
-from .estimator import RiskModel, check_fitted, model_files, usual_risk, version_of
-from .loop import batch_loss, hazard_loss, repeatable
-from .split import CALIBRATORS, Split, count_parts, held_out, labels_as_of
+from .calibration import Calibrator, Trial, fit_calibrator
+from .data import Batches, Goals, Tensors, make_tensors, repeatable
+from .ensemble import gauge, goals_at, member_logits
+from .estimator import RiskModel, check_fitted, model_files, version_of
+from .loop import batch_loss, hazard_loss
+from .split import Split, count_parts, labels_as_of, turns
 
-# %% ../../nbs/57_training.updates.ipynb #52f17765
+# %% ../../nbs/57_training.updates.ipynb #60172a9e
 @dataclass(frozen=True)
 class UpdateConfig:
     "How a fitted model is brought up to date."
@@ -50,7 +50,7 @@ class UpdateConfig:
         check_range(self, "replay_share", 0, 0.95)
         check_range(self, "learning_rate", 1e-6, 1)
 
-# %% ../../nbs/57_training.updates.ipynb #e95d9693
+# %% ../../nbs/57_training.updates.ipynb #80414dd1
 def year_loss(
     network: nn.Module,
     tensors: Tensors,
@@ -60,7 +60,7 @@ def year_loss(
     mean, count = batch_loss(network, tensors, goals)
     return mean * count
 
-# %% ../../nbs/57_training.updates.ipynb #20e57a85
+# %% ../../nbs/57_training.updates.ipynb #e06a9b12
 def fisher_of(
     network: nn.Module,  # in eval mode
     tensors: Tensors,
@@ -78,7 +78,7 @@ def fisher_of(
     network.zero_grad()
     return {name: value / max(len(rows), 1) for name, value in total.items()}
 
-# %% ../../nbs/57_training.updates.ipynb #905d2d0e
+# %% ../../nbs/57_training.updates.ipynb #13b035de
 @dataclass(frozen=True)
 class Anchor:
     "Where the weights were, and how much hangs on each."
@@ -94,16 +94,17 @@ class Anchor:
         )
         return sum(apart) / 2
 
-# %% ../../nbs/57_training.updates.ipynb #c4db791d
+# %% ../../nbs/57_training.updates.ipynb #0478bfae
 @dataclass(frozen=True)
 class UpdateParts:
     "Which weeks do what in an update; masks are (B, T)."
 
     news: np.ndarray  # whose answer was not known before
     old: np.ndarray  # whose answer was
-    calibrate: np.ndarray  # of people whom no update learns from
+    calibrate: np.ndarray  # recent ones, each for the member that never met it
+    turn: np.ndarray  # (B,) that member
 
-# %% ../../nbs/57_training.updates.ipynb #6804a016
+# %% ../../nbs/57_training.updates.ipynb #945f7604
 def update_parts(
     model: RiskModel,
     sequences: Sequences,  # known on the day
@@ -111,8 +112,7 @@ def update_parts(
     config: UpdateConfig,
 ) -> UpdateParts:
     "Cut what is known into news, old weeks and weeks that calibrate."
-    training, as_of = model.training, sequences.as_of
-    apart = held_out(sequences.keys["person"], CALIBRATORS, training.seed, after=training.validation_share)
+    training, as_of, turn = model.training, sequences.as_of, turns(sequences, model.training)
     answered = np.datetime64(model.split_.train_until) - np.timedelta64(
         model.config.horizon_days + training.settle_days, "D"
     )
@@ -120,14 +120,15 @@ def update_parts(
         np.datetime64(model.split_.fit_until),
         np.datetime64(day) - np.timedelta64(config.calibration_days, "D"),
     )
-    learns = sequences.valid & ~apart[:, None]
+    known, met = sequences.valid, (turn >= training.members)[:, None]
     return UpdateParts(
-        news=learns & (as_of > answered),
-        old=learns & (as_of <= answered),
-        calibrate=sequences.valid & apart[:, None] & (as_of >= since),
+        news=known & (as_of > answered),
+        old=known & (as_of <= answered),
+        calibrate=known & ~met & (as_of >= since),
+        turn=turn,
     )
 
-# %% ../../nbs/57_training.updates.ipynb #58cbd6c5
+# %% ../../nbs/57_training.updates.ipynb #a6fbe8da
 def reservoir(
     keys: pd.DataFrame,  # student_id, school_year of the candidates
     size: int,
@@ -138,7 +139,7 @@ def reservoir(
     digests = [hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest() for name in names]
     return np.sort(np.argsort(np.array(digests), kind="stable")[:size])
 
-# %% ../../nbs/57_training.updates.ipynb #a87918aa
+# %% ../../nbs/57_training.updates.ipynb #ea00dc1d
 def pulled(
     goals: Goals,
     weeks: np.ndarray,  # (B, T) bool
@@ -148,7 +149,7 @@ def pulled(
     kept[:, : weeks.shape[1]] = torch.from_numpy(weeks.astype("float32"))
     return goals._replace(weight=goals.weight * kept)
 
-# %% ../../nbs/57_training.updates.ipynb #12b97529
+# %% ../../nbs/57_training.updates.ipynb #674934b9
 def update_member(
     member: nn.Module,  # stays as it is
     material: tuple[Tensors, Goals],  # goals of the weeks that are gone over
@@ -173,7 +174,7 @@ def update_member(
             optimizer.step()
     return network.eval()
 
-# %% ../../nbs/57_training.updates.ipynb #5b59cbb7
+# %% ../../nbs/57_training.updates.ipynb #970a1da1
 def update_model(
     model: RiskModel,  # fitted; stays as it is
     sequences: Sequences,
@@ -199,11 +200,11 @@ def update_model(
     weeks[replayed] |= parts.old[replayed]
     witnesses = old[reservoir(known.keys.iloc[old], config.fisher_years, model.training.seed + 1)]
     material = tensors, pulled(goals, weeks), pulled(goals, parts.old)
-    members = update_members(model, material, torch.from_numpy(witnesses), config)
+    members = update_members(model, material, (torch.from_numpy(witnesses), parts.turn), config)
     shown = {"news": parts.news, "replay": weeks & parts.old, "calibrate": parts.calibrate}
-    return renewed(model, members, known, goals, (day, shown))
+    return renewed(model, members, known, goals, (day, shown, parts.turn))
 
-# %% ../../nbs/57_training.updates.ipynb #70885b8f
+# %% ../../nbs/57_training.updates.ipynb #05a82ef3
 def replay_size(
     news: int,  # student-years with news
     config: UpdateConfig,
@@ -211,50 +212,54 @@ def replay_size(
     "How many old student-years make up their share."
     return round(news * config.replay_share / (1 - config.replay_share))
 
-# %% ../../nbs/57_training.updates.ipynb #8ac677c5
+# %% ../../nbs/57_training.updates.ipynb #9f03c150
 def update_members(
     model: RiskModel,
     material: tuple[Tensors, Goals, Goals],  # goals of what is gone over, and of the old weeks
-    witnesses: torch.Tensor,  # old student-years that tell which weights they need
+    who: tuple[
+        torch.Tensor, np.ndarray
+    ],  # old student-years that tell which weights they need; (B,) whose turn
     config: UpdateConfig,
 ) -> tuple[nn.Module, ...]:
     "Every member, updated from where it was."
-    tensors, goals, old = material
-    found = []
+    (tensors, goals, old), (witnesses, turn), found = material, who, []
     for number, member in enumerate(model.members_):
         seed = model.training.seed * 1000 + number
+        others = torch.from_numpy(turn != number)[:, None]
+        taught = goals._replace(weight=goals.weight * others)
         with repeatable(seed, model.training.threads):
             anchor = None
             if config.penalty:
                 weights = {name: value.detach().clone() for name, value in member.named_parameters()}
                 anchor = Anchor(weights, fisher_of(member, tensors, old, witnesses))
-            found.append(update_member(member, (tensors, goals), anchor, (model, config), seed))
+            found.append(update_member(member, (tensors, taught), anchor, (model, config), seed))
     return tuple(found)
 
-# %% ../../nbs/57_training.updates.ipynb #5b5aae8b
+# %% ../../nbs/57_training.updates.ipynb #a07c904a
 def renewed(
     model: RiskModel,
     members: tuple[nn.Module, ...],
     known: Sequences,
     goals: Goals,  # of all weeks, known on the day
-    made: tuple[str, dict[str, np.ndarray]],  # the day; part → (B, T) weeks
+    made: tuple[str, dict[str, np.ndarray], np.ndarray],  # the day; part → (B, T) weeks; (B,) whose turn
 ) -> RiskModel:
     "A model with these members, calibrated anew, that knows from when it is."
-    day, parts = made
+    (day, parts, turn), none = made, Calibrator.none(len(model.config.cuts))
     other = RiskModel(model.config, replace(model.training, train_until=day, fit_until=None))
     other.__dict__ |= {name: value for name, value in vars(model).items() if name.endswith("_")}
-    other.ensemble_ = replace(
-        model.ensemble_, members=members, calibrator=Calibrator.none(len(model.config.cuts))
+    ensemble, some = (
+        replace(model.ensemble_, members=members, calibrator=none),
+        parts["calibrate"].any(axis=1),
     )
-    some = np.flatnonzero(parts["calibrate"].any(axis=1))
-    logits = member_logits(other.ensemble_, known.select(some)).mean(axis=0)
-    counted = pulled(goals, parts["calibrate"]).rows(torch.from_numpy(some))
-    other.ensemble_ = replace(other.ensemble_, calibrator=calibrate(logits, counted))
+    some = np.flatnonzero(some)
+    heard = member_logits(ensemble, known.select(some))[turn[some], np.arange(len(some))]
+    trial = Trial.of(heard, goals.rows(torch.from_numpy(some)), parts["calibrate"][some, : heard.shape[1]])
+    other.ensemble_ = replace(ensemble, calibrator=fit_calibrator(*trial))
+    other.usual_risk_, other.trust_ = gauge(other.ensemble_, trial)
     masks = {"learn": parts["news"] | parts["replay"], "stop": np.zeros_like(parts["news"])}
-    masks |= {"close": masks["stop"], "calibrate": parts["calibrate"]}
+    masks |= {"close": masks["stop"], "calibrate": parts["calibrate"], "turn": turn}
     there = {name: weeks for name, weeks in parts.items() if weeks.any()}
     table = count_parts(known, there, goals.left.numpy().any(axis=(1, 2)))
     other.split_ = Split(day, model.split_.fit_until, **masks, table=table)
-    other.usual_risk_ = usual_risk(other, known)
     other.version_ = version_of(model_files(other))
     return other
