@@ -1,5 +1,6 @@
 "What people told, from the store to the label, on both databases; and that nothing changes where nobody told anything."
 
+import shutil
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -131,3 +132,13 @@ def test_support_as_an_input_knows_its_week_and_no_other(district):
     assert marked.columns["context"][-1] == "supported" and np.nansum(marked.context[1:, :, -1]) == 0
     assert weeks.min() > np.datetime64("2021-11-01") and weeks.max() < np.datetime64("2021-12-20")
     assert (sequences.context == marked.context[..., :-1])[sequences.valid].all()
+
+
+def test_a_snapshot_of_before_holds_records_alone_and_serves(store, district, tmp_path):
+    fill_store(store, district.features)
+    made = refresh(store, tmp_path / "snapshot", progress=False)
+    labels = build_labels(made)
+    for name in ("feedback", "interventions"):
+        shutil.rmtree(made.path / name)
+    pd.testing.assert_frame_equal(build_labels(made), labels)
+    assert support_spans(made).empty and count_told(made)["told"] == 0

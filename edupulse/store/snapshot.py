@@ -24,7 +24,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from .engine import session, store_name
-from .extract import RELATIONS, build
+from .extract import ANSWERS, RELATIONS, build
 from .tables import historical_data_imports as imports
 
 # %% ../../nbs/13_store.snapshot.ipynb #9c715b30
@@ -66,7 +66,8 @@ class Snapshot:
         connection = duckdb.connect(config={"threads": threads} if threads else {})
         for name in RELATIONS:
             files = sorted(str(file) for file in (self.path / name).rglob("*.parquet"))
-            connection.read_parquet(files, hive_partitioning=False).create_view(name)
+            if files or name not in ANSWERS:  # a snapshot from before holds records alone
+                connection.read_parquet(files, hive_partitioning=False).create_view(name)
         return connection
 
     def __repr__(self) -> str:
