@@ -16,8 +16,9 @@ import pytest
 from edupulse.backtest import run
 from edupulse.backtest.alarms import check_future
 from edupulse.backtest.choosing import figures_then, known_figures, make_choices, reached_figures
-from edupulse.backtest.fold import Judging, fold_figures, score_fold, stored_labels
+from edupulse.backtest.fold import Judging, score_fold, stored_labels
 from edupulse.backtest.grid import Configuration, Fold, grid
+from edupulse.backtest.kept import kept_figures, kept_rows, share_of
 from edupulse.backtest.ledger import lead_ledger
 from edupulse.backtest.models import Network
 from edupulse.backtest.plan import Rolling, check_labels, check_people_apart, rows_to_judge, rows_to_learn
@@ -27,7 +28,7 @@ from edupulse.faces.reports import run_report
 from edupulse.features import catalog
 from edupulse.sequences import build_sequences
 from edupulse.settings import Settings
-from edupulse.training.tracking import tracking_client
+from edupulse.training.tracking import flat_numbers, tracking_client
 
 CHOICES = {"model": ["school_grade_mean", "logistic"], "seed": [0, 1]}
 JUDGING = Judging(0.1, Resampling(repeats=10))
@@ -133,14 +134,28 @@ def test_a_killed_backtest_goes_on_and_ends_like_another(home, undisturbed, tmp_
 
 
 def every_figure_is_traced(backtest, client):
-    "From a figure to its run and back to its rows, to six digits."
-    for fold in backtest.folds.itertuples():
-        logged = client.get_run(fold.run_id).data
-        rows = backtest.judged(config=fold.config, fold=fold.fold)
-        assert rows["run_id"].unique().tolist() == [fold.run_id] and logged.params["model"] == fold.model
-        figures = fold_figures(rows, fold.horizon_days, JUDGING)
-        for name in ("auroc", "precision", "average_precision"):
-            assert np.isclose(figures[name]["value"], logged.metrics[f"{name}.value"], atol=1e-6)
+    "From every figure to its run and back to its rows, to six digits."
+    shelf, several = backtest.prepared.shelf, 0
+    for fold, row in zip(backtest.prepared.folds, backtest.folds.itertuples(), strict=True):
+        logged = client.get_run(row.run_id).data
+        rows = backtest.judged(config=row.config, fold=row.fold)
+        assert rows["run_id"].unique().tolist() == [row.run_id] and logged.params["model"] == row.model
+        kept, again = (flat(figures) for figures in (row.figures, kept_figures(fold, shelf)))
+        assert kept.keys() == again.keys()
+        for name, value in kept.items():
+            assert value == again[name] or np.isclose(value, again[name], atol=1e-6, rtol=0), name
+        on_record = flat_numbers(row.figures)
+        assert all(np.isclose(logged.metrics[name], value, atol=1e-6) for name, value in on_record.items())
+        several += len(kept)
+    assert several > 200 * len(backtest.folds)
+
+
+def flat(figures, place=""):
+    "Every single figure by its place in the JSON."
+    if isinstance(figures, dict | list):
+        parts = figures.items() if isinstance(figures, dict) else enumerate(figures)
+        return {name: value for key, part in parts for name, value in flat(part, f"{place}/{key}").items()}
+    return {place: figures}
 
 
 def test_the_report_shows_what_is_on_record(undisturbed, features):
@@ -322,3 +337,17 @@ def test_what_is_kept_belongs_to_what_it_was_made_from(prepared):
     assert shelf.rows(fold) == other.rows(fold) and shelf.figures(fold) != other.figures(fold)
     newer = replace(shelf, snapshot=replace(shelf.snapshot, fingerprint="another"))
     assert newer.rows(fold) != shelf.rows(fold)
+
+
+def test_a_blend_of_what_is_kept_is_the_blend_that_learns(prepared, features, labels):
+    "On the last split: the parts and the year before come from the shelf, and the scores are those of `fit`."
+    options = {"members": 1, "max_epochs": 2}
+    blend = Fold(Configuration("blend", options=options), prepared.folds[-1].split)
+    kept, alone = kept_rows(blend, prepared.shelf), score_fold(blend, features, labels)
+    assert np.allclose(kept["risk_score"], alone["risk_score"], atol=1e-9)
+    pd.testing.assert_frame_equal(kept.drop(columns="risk_score"), alone.drop(columns="risk_score"))
+    share, folds = (
+        share_of(blend, prepared.shelf),
+        list((prepared.shelf.folder / "rows").glob("[!.]*.parquet")),
+    )
+    assert len(folds) == 5 and 0 <= share <= 1, "two parts in two years, and the blend"

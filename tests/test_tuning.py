@@ -18,8 +18,9 @@ import psutil
 import pytest
 from databases import postgresql_database
 
-from edupulse.backtest.fold import Judging, run_fold
+from edupulse.backtest.fold import Judging
 from edupulse.backtest.grid import Configuration, Fold
+from edupulse.backtest.kept import run_fold
 from edupulse.backtest.plan import Rolling
 from edupulse.backtest.record import experiment_of, record_fold
 from edupulse.backtest.run import collect

@@ -12,7 +12,7 @@ from .brier import brier_parts
 from .ledger import lead_ledger, ledger_figures
 from .published import at_published, roc_points
 from .schools import school_figures, school_rankings, within_school_auroc
-from .slots import slot_curve
+from .slots import slot_curve, slot_spans
 from .stability import weekly_churn
 from ..evaluation.metrics import Resampling
 
@@ -60,10 +60,12 @@ LONGEST = 3  # times the capacity
 def curves(
     rows: pd.DataFrame,  # as from `settled_rows`
     places: float,  # the capacity, in students a week
+    resampling: Resampling = Resampling(),  # noqa: B008 (frozen)
 ) -> dict:  # slots and roc (column → list), published (name → sensitivity)
     "The curves of a fold, as lists."
     left, risk = rows["left"].to_numpy(bool), rows["risk_score"].to_numpy(float)
     slots = slot_curve(rows, most=max(1, round(LONGEST * places)))
+    slots = slots.join(slot_spans(rows, slots["k"].to_numpy(), resampling))
     return {
         "slots": slots.to_dict("list"),
         "roc": roc_points(left, risk).to_dict("list"),
@@ -83,6 +85,6 @@ def more_figures(
     return {
         **lists,
         **by_school(rows, capacity_share, resampling),
-        **curves(rows, lists["places"]),
+        **curves(rows, lists["places"], resampling),
         "brier_parts": parts,
     }

@@ -5,12 +5,10 @@
 # %% auto #0
 __all__ = ['JUDGED', 'CUTTING', 'MEASURING', 'judged_scores', 'up_to', 'score_fold', 'at_any_day', 'plain', 'Judging',
            'fold_figures', 'keep_frame', 'Shelf', 'scoring_code', 'judging_code', 'OneThread', 'stored_labels',
-           'stored_features', 'run_fold']
+           'stored_features']
 
 # %% ../../nbs/67_backtest.fold.ipynb #2760502e
-import json
 import os
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -40,7 +38,7 @@ from ..labels import RELATIONS, build_labels, find_policy, settled_within
 from ..resources import read_sql
 from ..sequences import ROW_KEY
 from ..settings import private_folder
-from ..store.snapshot import Snapshot, write_durably
+from ..store.snapshot import Snapshot
 from ..training.split import labels_as_of
 
 # %% ../../nbs/67_backtest.fold.ipynb #6d3780b0
@@ -221,7 +219,7 @@ def scoring_code(
 # %% ../../nbs/67_backtest.fold.ipynb #d562bd45
 MEASURING = (
     *(f"evaluation.{name}" for name in ("assess", "calibration", "metrics")),
-    *("backtest.fold", "backtest.figures", "backtest.lists"),
+    *(f"backtest.{name}" for name in ("fold", "figures", "kept", "lists", "policies")),
     *(f"backtest.{name}" for name in ("ledger", "stability", "slots", "brier", "schools", "published")),
 )
 
@@ -275,22 +273,3 @@ def stored_features(
             "the records changed while the backtest ran; run it again, what is still true is kept"
         )
     return store.read()
-
-# %% ../../nbs/67_backtest.fold.ipynb #b804175f
-def run_fold(
-    fold: Fold,
-    shelf: Shelf,
-) -> dict:  # seconds, processor_seconds, learned (whether rows were made now)
-    "Compute a fold's rows and figures, as far as they are not there."
-    started, used = time.perf_counter(), time.process_time()
-    rows, figures = shelf.rows(fold), shelf.figures(fold)
-    if learned := not rows.is_file():
-        chosen = fold.configuration
-        features = stored_features(shelf.features, chosen.feature_set, shelf.snapshot.fingerprint)
-        keep_frame(score_fold(fold, features, lambda day: stored_labels(shelf, chosen, day)), rows)
-    if not figures.is_file():
-        private_folder(figures.parent)
-        judged = fold_figures(pd.read_parquet(rows), fold.configuration.horizon_days, shelf.judging)
-        write_durably(figures, json.dumps(judged))
-    took = {"seconds": time.perf_counter() - started, "processor_seconds": time.process_time() - used}
-    return {name: round(value, 2) for name, value in took.items()} | {"learned": learned}

@@ -17,8 +17,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from .alarms import check_future, check_names
-from .fold import Judging, Shelf, run_fold, stored_features
+from .fold import Judging, Shelf, stored_features
 from .grid import Configuration, Fold, content_key, module_code, titles
+from .kept import run_fold
 from .models import find_entry
 from .plan import Rolling, TimeSplit, plan_splits, plan_table
 from .processes import run_tasks

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from filelock import FileLock
 
-from ..backtest.fold import Shelf, run_fold
+from ..backtest.fold import Shelf
 from ..backtest.grid import Configuration, Fold, content_key
+from ..backtest.kept import run_fold
 from ..backtest.plan import TimeSplit
 from ..backtest.run import say_error
 from ..settings import Settings, private_folder
