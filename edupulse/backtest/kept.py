@@ -121,7 +121,7 @@ def kept_figures(
     rows, chosen = kept_rows(fold, shelf), fold.configuration
     labels = {name: stored_labels(shelf, replace(chosen, label_policy=name)) for name in POLICIES}
     figures = fold_figures(rows, chosen.horizon_days, shelf.judging)
-    figures["policies"] = policy_figures(rows, labels, chosen.horizon_days, shelf.judging)
+    figures["policies"] = policy_figures(fold, rows, labels, shelf.judging)
     if find_entry(chosen.model).parts:
         figures["share"] = share_of(fold, shelf)
     return figures

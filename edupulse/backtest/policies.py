@@ -10,48 +10,40 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from .fold import Judging, plain
+from .figures import settled_rows
+from .fold import Judging, judged_scores, plain
+from .grid import Fold
 from .models import find_entry
 from ..evaluation.assess import list_of
 from ..evaluation.calibration import calibration_error
 from ..evaluation.metrics import Ranking, at_capacity, auroc, bootstrap
-from ..labels import settled_within
-from ..sequences import ROW_KEY
 
 # %% ../../nbs/67_backtest.policies.ipynb #dfe26373
 def judged_under(
-    judged: pd.DataFrame,  # rows of one fold
+    fold: Fold,
+    judged: pd.DataFrame,  # its rows
     labels: pd.DataFrame,  # as from `build_labels` under another policy, with everything that is known today
-    horizon_days: int,
 ) -> pd.DataFrame:  # the same weeks and scores
     "The rows of a fold as another policy sees them."
-    answers = labels[[*ROW_KEY, "last_attended"]].assign(
-        left=settled_within(labels, horizon_days),
-        late_catch=labels["last_attended"].notna() & (labels["days"] <= 0),
-    )
-    scores = judged.drop(columns=["left", "last_attended", "late_catch"])
-    rows = scores.merge(answers, on=ROW_KEY, how="left", validate="one_to_one")
-    days = rows["last_attended"].astype(judged["last_attended"].dtype)
-    return rows.assign(last_attended=days, late_catch=rows["late_catch"].fillna(False).astype(bool))
+    return judged_scores(fold, judged.drop(columns=["left", "last_attended", "late_catch"]), labels)
 
 # %% ../../nbs/67_backtest.policies.ipynb #967238b3
 def policy_figures(
-    judged: pd.DataFrame,  # rows of one fold
+    fold: Fold,
+    judged: pd.DataFrame,  # its rows
     labels: Mapping[str, pd.DataFrame],  # policy → as from `build_labels`
-    horizon_days: int,
     judging: Judging,
 ) -> dict[str, dict]:  # policy → weeks, students_who_left, prevalence, auroc, precision, recall, ece; JSON
     "What the scores of a fold come to under each policy."
-    model, found = judged["model"].iloc[0], {}
+    found, probabilities = {}, find_entry(fold.configuration.model).probabilities
     for policy, answers in labels.items():
-        rows = judged_under(judged, answers, horizon_days)
-        rows = rows[rows["left"].notna() & ~rows["late_catch"]].reset_index(drop=True)
+        rows = settled_rows(judged_under(fold, judged, answers))
         left, risk = rows["left"].to_numpy(bool), rows["risk_score"].to_numpy(float)
         counts = {"weeks": len(rows), "students_who_left": rows.loc[left, "student_id"].nunique()}
         found[policy] = counts | {"prevalence": left.mean() if len(left) else None}
         if left.any() and not left.all():
             found[policy] |= ranked(rows, judging) | {
-                "ece": calibration_error(left, risk) if find_entry(model).probabilities else None
+                "ece": calibration_error(left, risk) if probabilities else None
             }
     return plain(found)
 

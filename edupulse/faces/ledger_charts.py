@@ -154,7 +154,7 @@ def column_names(figure: str) -> dict[str, str]:  # value, low, high → column 
     "Where a curve keeps a figure and its interval."
     return {"value": figure, "low": f"{figure}_low", "high": f"{figure}_high"}
 
-
+# %% ../../nbs/91_faces.ledger_charts.ipynb #7cea0ca2
 def span_at(
     curve: pd.DataFrame,  # as the slots of a fold's figures
     k: float,  # places
