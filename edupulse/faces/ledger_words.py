@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LEDGER_HEADS', 'pooled', 'median_words', 'early_words', 'share_cell', 'left_cell', 'ledger_table', 'stability_table',
-           'brier_table', 'schools_table', 'each_school']
+           'brier_table', 'schools_table', 'each_school', 'each_counselor']
 
 # %% ../../nbs/91_faces.ledger_words.ipynb #b2dfc141
 import numpy as np
@@ -169,3 +169,25 @@ def each_school(
     heads = ["Split and school", "Students", "Who left", "Precision", "Recall", "Weeks before leaving"]
     who = name_of(folds["title"].iloc[0])
     return table(heads, rows, f"{who}, a list for each school", numeric=range(1, 6))
+
+# %% ../../nbs/91_faces.ledger_words.ipynb #d6953a2d
+def each_counselor(
+    found: pd.DataFrame,  # as from `by_counselor`; empty where no caseload is on record
+    n_size: int,  # smallest number of students who left of whom a figure is shown
+) -> Html:
+    "Precision and recall of each counselor's own list."
+    if found.empty:
+        return element(
+            "p",
+            "No caseloads are on record for these years, so what each counselor's list would have held cannot be said; the lists by "
+            "school above are the nearest to it.",
+        )
+    rows = []
+    for row in found[found["staff"] != "all"].itertuples():
+        few = row.students_who_left < n_size
+        left = f"fewer than {n_size}" if few else f"{row.students_who_left:,}"
+        spans = ["–" if few else share_cell(span, "{:.1%}") for span in (row.precision, row.recall)]
+        head = join([f"{row.fold} {row.staff}", element("div", row.run_id[:8], class_="small")])
+        rows.append([head, f"{row.students:,}", left, *spans])
+    heads = ["Split and counselor", "Students", "Who left", "Precision", "Recall"]
+    return table(heads, rows, "A list for each counselor", numeric=range(1, 5))
