@@ -86,6 +86,7 @@ class FeatureSet:
     sql: tuple[str, ...] = ()  # further relations below `sql/`; the last joins on to the rows of the store
     remarks: tuple[str, ...] = ()  # what a reader of any figure must know of the source
     words: Words = WORDS  # what the reports call things
+    offset: str = ""  # a column that shifts the log-odds of leaving; an input of no model
 
     @property
     def modalities(self) -> dict[str, tuple[str, ...]]:
@@ -118,7 +119,8 @@ def read_feature_set(
     context = (*CONTEXT, *setting.get("context", ()))
     entries = {**base, **read_catalog(folder)}
     words = replace(WORDS, **setting.get("words", {}))
-    return FeatureSet(name, entries, context, relations, tuple(setting.get("remarks", ())), words)
+    remarks, offset = tuple(setting.get("remarks", ())), setting.get("offset", "")
+    return FeatureSet(name, entries, context, relations, remarks, words, offset)
 
 # %% ../../nbs/30_features.catalog.ipynb #bf88640a
 def read_feature_sets() -> dict[str, FeatureSet]:  # name → feature set
@@ -173,5 +175,6 @@ def feature_version(
     chosen = find_feature_set(feature_set)
     entries = [asdict(row) for row in chosen.catalog.values()]
     names = ["features/macros", *(f"features/{name}" for name in RELATIONS), *chosen.sql]
-    content = json.dumps([entries, chosen.context, [read_sql(name) for name in names]], sort_keys=True)
+    shape = [*chosen.context, *filter(None, [chosen.offset])]
+    content = json.dumps([entries, shape, [read_sql(name) for name in names]], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]

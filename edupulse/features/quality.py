@@ -35,7 +35,7 @@ def feature_contract(
         columns[name] = pa.Column("datetime64[us]", coerce=True)
     for name in chosen.modalities:
         columns[f"has_{name}"] = pa.Column(bool)
-    for name in chosen.context:
+    for name in (*chosen.context, *filter(None, [chosen.offset])):
         columns[name] = pa.Column("float32", nullable=True)
     for name, row in chosen.catalog.items():
         columns[name] = pa.Column("float32", range_checks(*row.range), nullable=True)

@@ -211,7 +211,7 @@ def calibrated_log_odds(
         hazards = torch.from_numpy(member_logits(model.ensemble_, sequences, progress))  # (N, B, T, K)
         spread = model.ensemble_.within(model.calibrator_(hazards)).std(0, correction=0)  # (B, T)
         risk = model.ensemble_.within(model.calibrator_(hazards.mean(0)))  # (B, T)
-    return risk.numpy().astype("float64"), spread.numpy()
+    return risk.numpy().astype("float64") + sequences.offset, spread.numpy()
 
 # %% ../../nbs/54_training.estimator.ipynb #cd522f99
 def spread_of(

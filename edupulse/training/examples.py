@@ -145,6 +145,7 @@ def invent_sequences(
         inputs=inputs,
         present={name: valid & ~np.isnan(block).all(axis=-1) for name, block in inputs.items()},
         context=context,
+        offset=np.zeros(valid.shape, dtype="float32"),
         school=np.where(valid, 0, -1).astype("int32"),
         schools=("example",),
         columns={**columns, "context": ("grade_level", "week_of_year")},

@@ -18,7 +18,8 @@ select
     registration_features.late_entry::integer::float as late_entry,
     registration_features.concurrent::float as concurrent,
     registration_features.earlier_presentations::float as earlier_presentations,
-    registration_features.registration_percentile::float as registration_percentile
+    registration_features.registration_percentile::float as registration_percentile,
+    coalesce(class_effect.class_effect, 0::float) as class_effect
 from features
 join student_weeks using (row_key)
 left join coursework on coursework.row_key = features.row_key
@@ -28,3 +29,6 @@ left join registration_features on registration_features.row_key = features.row_
 left join deadlines
     on deadlines.school_no = student_weeks.school_no
     and deadlines.as_of = student_weeks.as_of
+left join class_effect
+    on class_effect.school_no = student_weeks.school_no
+    and class_effect.as_of = student_weeks.as_of
