@@ -915,6 +915,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                'edupulse/faces/benchmark_words.py'),
                                                 'edupulse.faces.benchmark_words.goals_of': ( 'faces.benchmark_words.html#goals_of',
                                                                                              'edupulse/faces/benchmark_words.py'),
+                                                'edupulse.faces.benchmark_words.leads_over': ( 'faces.benchmark_words.html#leads_over',
+                                                                                               'edupulse/faces/benchmark_words.py'),
                                                 'edupulse.faces.benchmark_words.listed': ( 'faces.benchmark_words.html#listed',
                                                                                            'edupulse/faces/benchmark_words.py'),
                                                 'edupulse.faces.benchmark_words.moments_chart': ( 'faces.benchmark_words.html#moments_chart',

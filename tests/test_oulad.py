@@ -10,10 +10,12 @@ import shutil
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from edupulse.benchmark.examples import Invented, invent_oulad
 from edupulse.evaluation.cohorts import learned_rows, unseen_rows, without_judged
 from edupulse.features.weekly import build_features
 from edupulse.ingest.contract import CONTRACTS
@@ -222,3 +224,27 @@ def test_whoever_is_judged_is_not_learned_from_under_another_enrolment(store, tm
     assert (
         find_recipe("oulad").judged_people == "leave_out" and find_recipe("district").judged_people == "keep"
     )
+
+
+def test_what_a_class_has_lost_is_known_by_the_week_and_no_earlier(store, tmp_path):
+    """The shift of every row, counted again with pandas from the published files."""
+    folder = invent_oulad(tmp_path / "invented", Invented(registrations=50, seed=3))
+    ingest_oulad(folder, store)
+    rows = build_features(
+        refresh(store, tmp_path / "snapshot"), tmp_path / "features", feature_set="oulad"
+    ).read()
+    stays = published(folder)["stays"]
+    stays = stays[~(stays.date_unregistration <= 0)]
+    stays["school_id"] = stays.code_module + "_" + stays.code_presentation
+    moments = rows[["school_id", "as_of", "class_effect"]].drop_duplicates()
+    assert not moments.duplicated(["school_id", "as_of"]).any() and moments.class_effect.abs().max() > 0.2
+    for as_of, here in moments[moments.as_of.isin(moments.as_of.unique()[[3, 11, 19]])].groupby("as_of"):
+        together = stays[stays.code_presentation == here.school_id.iloc[0].rpartition("_")[2]]
+        day = (as_of - together.starts.iloc[0]).days
+        known = together[together.date_registration.clip(lower=0) < day]
+        counts = known.groupby("school_id").date_unregistration.agg(
+            entered="size", gone=lambda days, day=day: (days < day).sum()
+        )
+        expected = counts.entered * counts.gone.sum() / counts.entered.sum()
+        told = np.log((counts.gone + 3) / (expected + 3))
+        assert np.allclose(told[here.school_id], here.class_effect, atol=1e-5)
