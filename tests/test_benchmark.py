@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import logit
 
 from edupulse.benchmark.examples import Invented, invent_oulad
 from edupulse.benchmark.figures import ten_bins
@@ -69,6 +70,29 @@ def test_every_figure_recomputes_from_the_rows_of_its_run(ran):
                 assert np.isclose(error, row["ece"]["value"], atol=1e-9)
             checked += 1
     assert checked >= 16
+
+
+def test_the_models_together_are_the_mean_of_what_was_kept(ran):
+    _, settings = ran
+    told, scores = kept(settings)
+    figures = [row for row in told["figures"]["Withdraws later"] if row["moment"] == 8]
+    files = {row["model"]: scores[row["scores"]] for row in figures if row["scores"] in scores}
+    keys = ["student_id", "outcome"]
+    wide = [
+        rows[rows["moment"] == 8].set_index(keys)[["risk_score", "shift"]].add_suffix(f"_{model}")
+        for model, rows in files.items()
+    ]
+    wide = pd.concat(wide, axis=1)
+    odds = {
+        name: logit(wide[f"risk_score_{name}"]) + wide[f"shift_{name}"]
+        for name in ("network", "boosting", "logistic")
+    }
+    assert not wide["shift_network"].any() and wide["shift_boosting"].any(), "the network has it in its score"
+    for model, members in {"together": list(odds), "boosting_class": ["boosting"]}.items():
+        mean = sum(odds[name] for name in members) / len(members)
+        area = auroc(Ranking.of(wide.index.get_level_values("outcome"), mean.to_numpy()))
+        (row,) = (row for row in figures if row["model"] == model)
+        assert np.isclose(area, row["auroc"]["value"], atol=1e-9)
 
 
 def test_the_store_of_the_machine_is_left_alone(ran):
