@@ -62,8 +62,8 @@ def ahead_row(
     "One comparison in one test period."
     span = {"value": row.value, "low": row.low, "high": row.high}
     runs = element("div", " and ".join(run[:8] for run in row.runs), class_="small")
-    head = join([f"{row.fold} {name_of(row.title)} against {name_of(row.rival)}", runs])
-    return [head, row.said, share_cell(span, "{:+.1%}"), *(f"{n:,}" for n in (row.left, row.by_both, row.only_one)),
+    who = join([f"{name_of(row.title)} against {name_of(row.rival)}", runs])
+    return [row.fold, who, row.said, share_cell(span, "{:+.1%}"), *(f"{n:,}" for n in (row.left, row.by_both, row.only_one)),
             f"{row.only_other:,}", f"{row.by_none:,}"]  # fmt: skip
 
 # %% ../../nbs/91_faces.ahead_words.ipynb #9f09250b
@@ -71,10 +71,10 @@ def ahead_table(
     apart: pd.DataFrame,  # as from `ahead_of`
 ) -> Html:
     "Every comparison in every test period, with the first digits of the runs it comes from."
-    heads = ["Test period, and who against whom", "Said", "Precision apart", "Students who left"]
+    heads = ["Test period", "Who against whom", "Said", "Precision apart", "Students who left"]
     heads += ["On both lists", "Only on its own", "Only on the other's", "On neither"]
     rows = [ahead_row(row) for row in apart.itertuples()]
-    return table(heads, rows, "Ahead, behind, or not told apart", numeric=range(2, 8))
+    return table(heads, rows, "Ahead, behind, or not told apart", numeric=range(3, 9))
 
 # %% ../../nbs/91_faces.ahead_words.ipynb #60e1e6f8
 def not_ahead(
