@@ -43,7 +43,7 @@ lint: setup  ## one style, no unused names
 	$(BIN)/ruff format --check nbs reports tests sql
 
 notebooks: setup  ## every notebook runs in a plain kernel, and its assertions hold
-	$(BIN)/python -m pytest --nbval-lax nbs -n 2 --dist loadfile -p no:cacheprovider --nbval-kernel-startup-timeout 300
+	$(BIN)/python -m pytest --nbval-lax nbs -n 2 --dist loadfile --no-loadscope-reorder -p no:cacheprovider --nbval-kernel-startup-timeout 300
 
 readme: setup  ## README.md from nbs/index.ipynb
 	$(BIN)/python tests/check_sync.py --write-readme
