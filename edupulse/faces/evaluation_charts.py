@@ -33,7 +33,7 @@ MODEL_STYLES = {
     "rules": ModelStyle("Rules", PALETTE["soft"], (9, 3, 2, 3)),
     "school_grade_mean": ModelStyle("School and grade", PALETTE["track"], (1, 2)),
     "blend": ModelStyle("Blend of both", PALETTE["ink"], (12, 2)),
-    "boosting_class": ModelStyle("Boosting, class effect", PALETTE["bar_low"], (7, 3)),
+    "boosting_class": ModelStyle("Boosting, class effect", PALETTE["meet"], (3, 3)),
     "together": ModelStyle("Models together", PALETTE["ink"]),
     "oracle": ModelStyle("True hazard", PALETTE["track"], (1, 4)),
 }
