@@ -32,9 +32,9 @@ class Goal:
 
     @property
     def held(self) -> bool:
-        "Whether the figure keeps the limit, to the third digit as it is shown."
-        shown = round(self.measured.value, 3)
-        return shown <= self.limit if self.at_most else shown >= self.limit
+        "Whether the figure keeps the limit; nothing is rounded in its favour."
+        value = self.measured.value
+        return value <= self.limit if self.at_most else value >= self.limit
 
     @property
     def word(self) -> str:
@@ -78,7 +78,7 @@ def goal_table(
     for goal in goals:
         span, limit = goal.measured, f"{'at most' if goal.at_most else 'at least'} {goal.limit:g}"
         signed = "ahead" in goal.what
-        form = "{:+.3f}" if signed else "{:.3f}"
+        form = "{:+.4f}" if signed else "{:.4f}"
         figure = stacked(form.format(span.value), span.low, span.high, signed=signed)
         rows.append([goal.what, limit, figure, goal.word])
     return table(["What", "Aimed at", "Measured", "Verdict"], rows, "What was aimed at", numeric=[2])
