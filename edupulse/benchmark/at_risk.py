@@ -104,7 +104,15 @@ def read_seen(
 class Trees(BoostingRival):
     "Gradient boosting with the sizes chosen for this task."
 
-    shape = {"num_leaves": 10, "min_child_samples": 60, "learning_rate": 0.03, "colsample_bytree": 0.3}
+    shape = {
+        "num_leaves": 10,
+        "min_child_samples": 60,
+        "learning_rate": 0.03,
+        "colsample_bytree": 0.3,
+        "subsample": 0.8,
+        "subsample_freq": 1,
+        "reg_lambda": 10.0,
+    }
     trees = 450
     seeds = 2
 

@@ -97,15 +97,10 @@ def verdict_title(
 ) -> str:
     "The lead over gradient boosting in a few words."
     words = {verdict(span) for span in spans}
-    told = (
-        words.pop()
-        if len(words) == 1
-        else "ahead at some weeks"
-        if "ahead" in words
-        else "behind at some weeks"
-    )
-    said = "not told apart from" if told == "not told apart" else f"{told} of" if "ahead" in told else told
-    return f"On real students’ records: {said} gradient boosting"
+    told = words.pop() if len(words) == 1 else "ahead" if "behind" not in words else "behind"
+    said = {"ahead": "ahead of", "behind": "behind"}.get(told, "not told apart from")
+    some = " at some weeks" if words else ""
+    return f"On real students’ records: {said} gradient boosting{some}"
 
 # %% ../../nbs/91_faces.benchmark_words.ipynb #61de700c
 def leads_over(
