@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['LETTERS', 'ENCODINGS', 'Survey', 'open_bytes', 'survey', 'mend_encoding', 'as_utf8', 'open_text', 'likely_encoding',
-           'read_header', 'match_header', 'refuse_header', 'not_known', 'may_have', 'lost', 'line_numbers']
+           'read_header', 'match_header', 'refuse_header', 'other_delimiter', 'not_known', 'may_have', 'lost',
+           'line_numbers']
 
 # %% ../../nbs/21_ingest.files.ipynb #57e3b7bb
 import csv
@@ -178,7 +179,7 @@ def refuse_header(
     "Refuse a header that lacks a required column, or has one twice."
     absent = [mapped.columns.get(name, name) for name in contract.required if name not in names]
     if absent:
-        hint = "; is there a header, and is the delimiter right?"
+        hint = other_delimiter(unknown) or "; is there a header, and is the delimiter right?"
         if any(names):
             mend = "rename it, or map it with --mapping" if contract.mappable else "rename it"
             hint = f"; {not_known(unknown)}: {mend}" if unknown else ""
@@ -187,6 +188,15 @@ def refuse_header(
     for name in filter(None, names):
         if names.count(name) > 1:
             raise ValueError(f"has two columns for {name}; map one of them, or take one out")
+
+# %% ../../nbs/21_ingest.files.ipynb #868046b7
+def other_delimiter(
+    unknown: list[str],  # headers, as they were divided
+) -> str:  # nothing where none is seen
+    "Say which other delimiter stands in a header that was not divided."
+    signs = {";": 'found `;` in the header: give a mapping file with delimiter: ";"'}
+    signs["\t"] = "found tabs in the header: give a mapping file with delimiter: tab"
+    return next((f"; {said}" for sign, said in signs.items() if any(sign in cell for cell in unknown)), "")
 
 # %% ../../nbs/21_ingest.files.ipynb #3e1f2121
 def not_known(

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.csv
 import sqlalchemy as sa
 
-from .sqlite import BUSY, PATIENCE, REFUSED, SqliteProcess, holders, tell_of_waiting
+from .sqlite import BUSY, PATIENCE, REFUSED, SqliteProcess, tell_of_waiting, writers
 from ..resources import read_sql
 
 # %% ../../nbs/22_ingest.write.ipynb #28c5e100
@@ -72,7 +72,8 @@ def sqlite_writer(
             process.order({"run": "ROLLBACK"})
             process.order({"run": "BEGIN IMMEDIATE"})
 
-        with tell_of_waiting(partial(holders, engine.url.database)):
+        process.order({"run": "SELECT 1"})  # it has started, and what takes long from here on is the store
+        with tell_of_waiting(partial(writers, engine.url.database)):
             process.order({"run": "BEGIN IMMEDIATE"})
         yield Writer(run, append, start_over)
         process.order({"run": "COMMIT"})

@@ -106,7 +106,7 @@ def blame(
         return f" ({SEAL})"
     now = seal["files"]
     differ = sorted(
-        strange + [name for name in before.keys() | now.keys() if before.get(name) != now.get(name)]
+        {*strange, *(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))}
     )
     return f" ({', '.join(differ[:3]) or SEAL})"
 
