@@ -1,6 +1,8 @@
 """Scoring on both databases: whole or not at all, once, and the same whatever happens afterwards."""
 
-from datetime import date
+import uuid
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,17 @@ from edupulse.model.config import ModelConfig, TrainingConfig
 from edupulse.scoring import record
 from edupulse.scoring.caseload import caseload
 from edupulse.scoring.examples import fill_store, invent_district, write_features
-from edupulse.scoring.roster import BandRule, enrolled
+from edupulse.scoring.roster import BandRule, enrolled, unheard
 from edupulse.scoring.score import ScoreOptions, score
 from edupulse.sequences import build_sequences
-from edupulse.store.tables import predictions, student_features, students
+from edupulse.store.tables import (
+    attendance_records,
+    grades,
+    natural_id,
+    predictions,
+    student_features,
+    students,
+)
 from edupulse.training.estimator import RiskModel
 from edupulse.training.examples import ExamplePlan
 
@@ -105,6 +114,64 @@ def test_what_is_known_later_changes_no_score(store, district, features, model, 
         store, write_features(poisoned, tmp_path), model, AS_OF, ScoreOptions("again", progress=False)
     ).frame
     pd.testing.assert_frame_equal(first, again, check_exact=True)
+
+
+def write_down(engine, roll, nowhere, presents: bool, known=None):
+    """Seven weeks of school days: everybody but `nowhere` is written down daily, or only with one absence."""
+    days = [day.date() for day in pd.bdate_range("2022-10-17", AS_OF - pd.Timedelta(days=1))]
+    rows = []
+    for number, key in enumerate(roll["student_id"]):
+        absent = days[-1 - number % 15]
+        rows += [
+            dict(student_id=uuid.UUID(key), date=day, status="absent" if day == absent else "present",
+                 recorded_at=known or pd.Timestamp(day).to_pydatetime())
+            for day in days if key not in nowhere and (presents or day == absent)
+        ]  # fmt: skip
+    with engine.begin() as db:
+        db.execute(sa.insert(attendance_records), rows)
+
+
+def give_grade(engine, key, day):
+    when = pd.Timestamp(day).to_pydatetime()
+    row = dict(course_id="ALG1", grade_value=80.0, submission_date=day, recorded_at=when)
+    with engine.begin() as db:
+        mark = natural_id("grades", key, day)
+        db.execute(sa.insert(grades).values(id=mark, student_id=uuid.UUID(key), **row))
+
+
+def test_nobody_is_present_because_nothing_is_written_down(store, district, features, model):
+    fill_store(store, district.features)
+    roll = enrolled(store, AS_OF)
+    before = score(store, features, model, AS_OF, QUIET).frame.set_index("student_id")
+    nowhere = before.index[before["judged"]][:7].tolist()
+    graded, nothing = nowhere[0], nowhere[1:]
+    write_down(store, roll, nowhere, presents=True)
+    give_grade(store, graded, date(2022, 11, 21))
+    named = ScoreOptions("daily", progress=False)
+    after = score(store, features, model, AS_OF, named).frame.set_index("student_id")
+    assert (after.loc[nothing, "band"] == "nodata").all() and after.loc[graded, "judged"]
+    assert after.index[before["judged"] & ~after["judged"]].tolist() == nothing
+    assert (after["risk_score"].dropna() == before["risk_score"].dropna()).all()
+
+    write_down(store, roll[roll["student_id"].isin(nowhere)], [], presents=False, known=datetime(2022, 12, 5))
+    give_grade(store, nothing[0], AS_OF)
+    again = score(store, features, model, AS_OF, replace(named, model_version="later")).frame
+    pd.testing.assert_frame_equal(again.set_index("student_id"), after, check_exact=True)
+
+
+def test_where_only_absences_are_listed_nobody_is_missed_for_having_none(store, district):
+    fill_store(store, district.features)
+    roll = enrolled(store, AS_OF)
+    nowhere = roll["student_id"][:7].tolist()
+    write_down(store, roll, nowhere, presents=False)
+    assert not unheard(store, roll, AS_OF, 4)[["unlisted", "silent"]].any(axis=None)
+    for key in roll["student_id"][6:]:
+        give_grade(store, key, date(2022, 11, 21))
+    missing = unheard(
+        store, roll, AS_OF, 4
+    )  # all but six have grades: these are told from who is always there
+    assert roll["student_id"][missing["silent"]].tolist() == nowhere[:6] and not missing["unlisted"].any()
+    assert not unheard(store, roll, date(2022, 11, 21), 4)["silent"].any()  # not known yet
 
 
 def test_the_list_is_read_from_the_store(store, district, features, model):

@@ -112,6 +112,7 @@ class Phrase:
         None  # (a count, its share of the whole): {part} and {whole} in the text
     )
     otherwise: str = ""  # template where `part_of` is not known
+    longer: tuple[str, float, str] | None = None  # (feature over a longer time, its limit, what it adds)
 
     def applies(self, value: float) -> bool:
         "Whether the value is beyond the limit; a missing value never is."
@@ -124,7 +125,15 @@ class Phrase:
         words = {"span": span_name(since, until), "since": day_name(since), "until": day_name(until)}
         parts = part_of(*(beside.get(name, math.nan) for name in self.part_of)) if self.part_of else {}
         text = self.text if parts or not self.part_of else self.otherwise
-        return text.format(**readings(value), **words, **parts)
+        sentence, more = text.format(**readings(value), **words, **parts), self.over_longer(value, beside)
+        return f"{sentence.removesuffix('.')}; {more}." if more else sentence
+
+    def over_longer(self, value: float, beside: Mapping[str, float]) -> str:
+        "What the longer time adds; nothing where it is not known, is not beyond its limit or counts no more."
+        name, limit, text = self.longer or ("", 0.0, "")
+        more = beside.get(name, math.nan)
+        beyond = more <= limit if self.side == "low" else more >= limit and more > value
+        return text.format(**readings(more)) if beyond else ""
 
 # %% ../../nbs/70_explain.phrases.ipynb #df8f4a64
 PHRASES = read_data("features/phrases")
@@ -136,7 +145,7 @@ def read_phrases(
     "The phrases of one part of `sql/features/phrases.yaml`."
     entries = {name: dict(entry) for name, entry in PHRASES[part].items()}
     for entry in entries.values():
-        entry |= {name: tuple(entry[name]) for name in ("given", "part_of") if name in entry}
+        entry |= {name: tuple(entry[name]) for name in ("given", "part_of", "longer") if name in entry}
     return {name: Phrase(**entry) for name, entry in entries.items()}
 
 # %% ../../nbs/70_explain.phrases.ipynb #c2ac1a26

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SMALL', 'KEY', 'TREND_SIGNS', 'NOBODY', 'headline', 'opening', 'changes', 'missing', 'freshness_words',
-           'freshness_table', 'watch_table', 'listed_name', 'grade_of', 'no_data_list', 'track_words', 'school_section',
-           'caseload_page']
+           'freshness_table', 'watch_table', 'listed_name', 'grade_of', 'lacking', 'no_data_list', 'track_words',
+           'school_section', 'caseload_page']
 
 # %% ../../nbs/92_faces.caseload_page.ipynb #abacd178
 from collections.abc import Mapping
@@ -178,13 +178,30 @@ def grade_of(row: Mapping) -> str:
     "The grade as a number; nothing where there is none."
     return "" if pd.isna(row["grade_level"]) else str(int(row["grade_level"]))
 
+# %% ../../nbs/92_faces.caseload_page.ipynb #0a7c93fe
+def lacking(
+    row: Mapping,  # a row of the list with its details
+    words: Words = WORDS,  # of the caseload
+) -> str:  # empty where there is no week to say it of
+    "What has not been recorded of a student for some weeks."
+    vector = row.get("feature_vector")
+    missing = vector["metadata"].get("missing", []) if isinstance(vector, dict) else []
+    named = ["no incident" if name == "discipline" else f"no {words.of(name)}" for name in missing]
+    return ": " + " and ".join(filter(None, [", ".join(named[:-1]), named[-1]])) if named else ""
+
 # %% ../../nbs/92_faces.caseload_page.ipynb #4dcefdd9
 def no_data_list(
     rows: pd.DataFrame,  # the band "nodata" of a school
+    words: Words = WORDS,  # of the caseload
 ) -> Html:
     "Students of whom nothing has been recorded lately, by name."
     names = [
-        element("li", listed_name(row), f", grade {grade}" if (grade := grade_of(row)) else None)
+        element(
+            "li",
+            listed_name(row),
+            f", grade {grade}" if (grade := grade_of(row)) else None,
+            lacking(row, words),
+        )
         for row in rows.to_dict("records")
     ]
     text = "Nothing has been recorded about these students for some weeks, so nobody can say how they are. "
@@ -224,7 +241,7 @@ def school_section(
     if len(watch):
         blocks += [element("h3", band("watch", len(watch))), watch_table(watch)]
     if len(none):
-        blocks += [element("h3", band("nodata", len(none))), no_data_list(none)]
+        blocks += [element("h3", band("nodata", len(none))), no_data_list(none, caseload.words)]
     blocks += [element("h3", band("track", len(track))), element("p", track_words(track), class_="note")]
     return element("section", blocks)
 

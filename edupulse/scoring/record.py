@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from ..explain.reasons import Record, record_now
 from ..resources import read_sql
-from .roster import has_recent_data
+from .roster import has_recent_data, recent_weeks
 from ..sequences import Sequences
 from ..store.engine import session
 from ..store.migrate import refresh_summary
@@ -65,7 +65,7 @@ def data_notes(
 ) -> list[dict]:  # for each student: weeks_of_data, data_quality, judged, missing, windows
     "How much there was to judge by, and which days the features look back over."
     present, valid = sequences.present, sequences.valid
-    recent = valid & (valid[:, ::-1].cumsum(axis=1)[:, ::-1] <= quiet_weeks)
+    recent = recent_weeks(valid, quiet_weeks)
     telling = np.logical_or.reduce([block for name, block in present.items() if name != "discipline"])
     columns = {
         "weeks_of_data": (telling & valid).sum(axis=1).tolist(),
@@ -203,6 +203,8 @@ def vector_rows(
     rows = []
     for key, vector in zip(sequences.keys["student_id"], vectors, strict=True):
         row = {name: vector["features"].get(feature) for name, feature in COLUMNS.items()}
+        if "attendance" in vector["metadata"]["missing"]:
+            row["attendance_rate"] = None  # days on which nobody was written down
         row["discipline_incidents"] = int(row["discipline_incidents"] or 0)
         row |= {"student_id": uuid.UUID(key), "feature_date": as_of, "feature_vector": vector}
         rows.append(row | {"feature_version": sequences.feature_version})

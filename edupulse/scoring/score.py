@@ -5,7 +5,8 @@ written once."""
 
 # %% auto #0
 __all__ = ['ScoreOptions', 'ScoreResult', 'check_version', 'feature_set_of', 'latest_week', 'check_current', 'current_weeks',
-           'today_and_before', 'explain', 'score', 'Clock', 'in_view', 'current_sequences', 'predict_all', 'judge']
+           'today_and_before', 'explain', 'score', 'Clock', 'in_view', 'heard', 'current_sequences', 'predict_all',
+           'judge']
 
 # %% ../../nbs/80_scoring.score.ipynb #9c50c7f3
 from collections.abc import Mapping
@@ -27,7 +28,17 @@ from ..features.weekly import FeatureStore
 from ..model.config import categorize
 from ..resources import read_sql
 from .record import prediction_rows, vector_rows, write_scores
-from .roster import BandRule, ask, enrolled, freshness, has_recent_data, place_bands
+from edupulse.scoring.roster import (
+    BandRule,
+    ask,
+    enrolled,
+    freshness,
+    has_recent_data,
+    place_bands,
+    recent_weeks,
+    unheard,
+    without_unheard,
+)
 from ..sequences import Sequences, build_sequences
 from ..training.data import repeatable
 from ..training.ensemble import CHUNK
@@ -217,6 +228,17 @@ def in_view(
     chosen = frame.loc[frame["band"].isin(["meet", "watch"]), "student_id"]
     return sequences.select(sequences.keys["student_id"].isin(chosen).to_numpy())
 
+# %% ../../nbs/80_scoring.score.ipynb #e05f92b8
+def heard(
+    sequences: Sequences,
+    missing: pd.DataFrame,  # as from `unheard`
+    quiet_weeks: int,  # weeks that count as recent
+) -> Sequences:
+    "The same sequences, with data only where something was recorded."
+    rows = missing.set_index("student_id").loc[sequences.keys["student_id"]]
+    recent = recent_weeks(sequences.valid, quiet_weeks)
+    return replace(sequences, present=without_unheard(sequences.present, recent, rows))
+
 # %% ../../nbs/80_scoring.score.ipynb #240a7100
 def current_sequences(
     engine: sa.Engine,
@@ -234,7 +256,8 @@ def current_sequences(
             f"the features hold no week of the {len(roll):,} students enrolled on {as_of}; run: edupulse features"
         )
     check_current(engine, weeks["as_of"].max().date(), as_of)
-    return build_sequences(weeks, find_feature_set(features.manifest.feature_set))
+    sequences = build_sequences(weeks, find_feature_set(features.manifest.feature_set))
+    return heard(sequences, unheard(engine, roll, as_of, options.quiet_weeks), options.quiet_weeks)
 
 # %% ../../nbs/80_scoring.score.ipynb #252ed495
 def predict_all(

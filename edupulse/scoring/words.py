@@ -16,6 +16,7 @@ import numpy as np
 from ..explain.phrases import day_name, span_name
 from ..explain.reasons import strength
 from ..explain.steps import own_step
+from ..features.catalog import CATALOG
 from .roster import BandRule
 
 # %% ../../nbs/80_scoring.words.ipynb #7765df5e
@@ -134,7 +135,11 @@ def describe(
     metadata = vector.get("metadata", {})
     windows = {name: date.fromisoformat(day) for name, day in metadata.get("windows", {}).items()}
     until = windows.get("until", as_of - timedelta(days=1))
-    values = {name: np.nan if value is None else value for name, value in vector.get("features", {}).items()}
+    missing = metadata.get("missing") or []  # nothing is praised of what was not recorded lately
+    values = {
+        name: np.nan if value is None or (name in CATALOG and CATALOG[name].modality in missing) else value
+        for name, value in vector.get("features", {}).items()
+    }
     besides = {factor.get("theme") for factor in factors}
     last_week = span_name(windows.get("1", until), until)
     name, words = trend(row["trajectory"] if isinstance(row["trajectory"], list) else [])
@@ -144,5 +149,5 @@ def describe(
         "next_step": own_step(factors, values, last_week, common),
         "trend": name,
         "trend_words": words,
-        "unsure": metadata.get("missing") or [],
+        "unsure": missing,
     }
