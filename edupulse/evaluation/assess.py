@@ -39,6 +39,7 @@ class Question:
     calibrated: tuple[str, ...] = ("network",)  # whose scores are probabilities
     dates: tuple[str, ...] = ()  # ISO days on which all are judged one by one
     late_catches: bool = False  # whether weeks after the last attended day are judged too
+    n_size: int = 10  # students who left; with fewer no page states a figure
     resampling: Resampling = field(default_factory=Resampling)
 
 # %% ../../nbs/63_evaluation.assess.ipynb #538f83f0
@@ -267,6 +268,7 @@ def assess(
     everything = side_by_side(predictions, labels, question.horizon_days)
     rows = judged_rows(everything, question)
     models, champion = list(predictions), question.champion
+    rivals = [model for model in models if model != champion]
     honest = [model for model in models if model in question.calibrated]
     weekly = {model: weekly_capacity(list_of(rows, model, question.capacity_share)) for model in models}
     calibration = {
@@ -278,11 +280,7 @@ def assess(
         question=question,
         counts=count_rows(everything, question),
         models={model: judge(rows, model, question) for model in models},
-        ahead={
-            rival: difference(rows, champion, rival, question.resampling)
-            for rival in models
-            if rival != champion
-        },
+        ahead={rival: difference(rows, champion, rival, question.resampling) for rival in rivals},
         calibration=stack(calibration),
         curves=curve_points(rows, models),
         weekly=stack(weekly),

@@ -71,6 +71,8 @@ def model_card(
         "horizon_days": question.horizon_days,
         "prevalence": assessment.counts["prevalence"],
         "test_samples": assessment.counts["answered_weeks"],
+        "students_who_left": assessment.counts["students_who_left"],
+        "n_size": question.n_size,
     }
     if "oracle" in assessment.models:
         card["oracle_share"] = oracle_share(mine["auroc"].value, assessment.models["oracle"]["auroc"].value)

@@ -217,6 +217,10 @@ def say_metrics(
     metrics: dict,  # as kept in model_metadata
 ) -> list[str]:  # sentences; fewer where a figure is missing
     "A model's figures on the unseen year, in words."
+    from edupulse.scoring.words import too_few
+
+    if few := too_few(metrics):
+        return [f"In the unseen year {few} the model can be trusted."]
     words = {
         "auc_roc": "A student who left within {horizon_days:.0f} days ranked above one who stayed {value:.0%} of the time.",
         "oracle_share": "That is {value:.0%} of the way from chance to the best that anyone could know.",

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..evaluation.assess import Assessment
 from .evaluation_charts import model_scales, style_of
-from .look import BANDS, PALETTE, Html, figure, svg, table
+from .look import BANDS, PALETTE, Html, figure, join, svg, table
 
 # %% ../../nbs/91_faces.list_charts.ipynb #3b0d6af8
 def span_marks(
@@ -120,17 +120,18 @@ def band_chart(
 
 # %% ../../nbs/91_faces.list_charts.ipynb #277456d7
 def found_rows(
-    bands: pd.DataFrame,  # band, n_horizon, left_horizon, found_horizon
+    bands: pd.DataFrame,  # band, n_horizon, left_horizon, and the share of all who left
     names: dict[str, str],  # band → its name, in the order of the rows
-) -> list[list[str]]:  # cells of the table below
-    "Each band with its weeks, the share that left, and the share of all who left."
+    found: str = "found_horizon",  # the column of that share
+) -> list[list[str]]:  # cells of the tables below
+    "Each band with its weeks, the share of them that were followed by leaving, and the share of all who left."
     here = bands.set_index("band")
     return [
         [
             name,
             f"{here.at[band, 'n_horizon']:,.0f}",
             f"{here.at[band, 'left_horizon']:.1%}",
-            f"{here.at[band, 'found_horizon']:.0%}",
+            f"{here.at[band, found]:.0%}",
         ]
         for band, name in names.items()
         if band in here.index and here.at[band, "n_horizon"] > 0
@@ -139,25 +140,25 @@ def found_rows(
 # %% ../../nbs/91_faces.list_charts.ipynb #1c7bad26
 def found_table(
     assessment: Assessment,
-    places: pd.DataFrame,  # the same of the places on the weekly list, meet, watch and track
+    places: pd.DataFrame,  # as from `place_outcomes`: band, n_horizon, left_horizon, students, found
 ) -> Html:
-    "Of each band the share that left, and of all who left the share that was in it."
+    "Of each band and place the share that left; of all weeks before leaving, and of all students who left, the share there."
     days, names = assessment.question.horizon_days, {band: f"{band.capitalize()} risk" for band in BAND_ORDER}
     low = assessment.bands.set_index("band")["found_horizon"].get("low", 0)
-    caption = (
-        f"Of 100 weeks that were followed by leaving within {days} days, {100 * low:.0f} were in the low band: few like these "
-        "leave, but they are so many that those who do are there too. Below, the same by place on each school’s weekly list."
+    weeks = (
+        f"Counted in weeks. Of 100 weeks that were followed by leaving within {days} days, {100 * low:.0f} were in the low band: "
+        "few like these leave, but they are so many that those who do are there too."
     )
-    rows = found_rows(assessment.bands, names) + found_rows(
-        places, {band: word for band, (_, word) in BANDS.items()}
+    people = (
+        f"The last column counts students: each of the {places['students'].sum():,} who left within {days} days of a judged "
+        f"week once, at the best place on a school’s weekly list in the {days} days before. The places add up to all who left."
     )
-    heads = [
-        "Band of risk, or place on the list",
-        "Weeks",
-        f"Left within {days} days",
-        "Of all who left, were here",
-    ]
-    return table(heads, rows, caption, numeric=range(1, 4))
+    heads = ["Weeks", f"Left within {days} days"]
+    rows = found_rows(assessment.bands, names)
+    bands = table(["Band of risk", *heads, "Of all weeks before leaving"], rows, weeks, numeric=range(1, 4))
+    rows = found_rows(places, {band: word for band, (_, word) in BANDS.items()}, "found")
+    heads = ["Place on the list", *heads, "Of all students who left"]
+    return join([bands, table(heads, rows, people, numeric=range(1, 4))])
 
 # %% ../../nbs/91_faces.list_charts.ipynb #07721b14
 def day_marks(

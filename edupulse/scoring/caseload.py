@@ -180,7 +180,7 @@ def caseload(
     fresh = fresh[fresh["school_id"].isin(set(frame["school_id"]))].reset_index(drop=True)
     metrics, horizon = model_facts(engine, model_version, as_of)
     frame = add_details(engine, frame, as_of, model_version)
-    outcomes = outcome_words(metrics, horizon, rule) + unlisted_words(metrics, rule)
+    outcomes = outcome_words(metrics, horizon, rule) + unlisted_words(metrics, horizon, rule)
     said = words_of(engine, model_version, as_of), place_words(metrics, horizon, rule)
     return Caseload(as_of, previous, model_version, horizon, frame, fresh, outcomes, *said)
 
