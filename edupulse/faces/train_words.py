@@ -53,9 +53,10 @@ def few_left(
 def where_enough(
     assessment: Assessment,
     block: Html,  # a table or a drawing of outcomes
-) -> Html:  # nothing where too few left
+    instead: str = "",  # what is said where too few left
+) -> Html:
     "What is shown only where enough students left."
-    return Html("") if few_left(assessment) else block
+    return (notice(instead) if instead else Html("")) if few_left(assessment) else block
 
 # %% ../../nbs/91_faces.train_words.ipynb #3aea1ba4
 def headline(
