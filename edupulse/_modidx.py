@@ -480,6 +480,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'edupulse/benchmark/withdrawal.py'),
                                                'edupulse.benchmark.withdrawal.score_withdrawal': ( 'benchmark.withdrawal.html#score_withdrawal',
                                                                                                    'edupulse/benchmark/withdrawal.py')},
+            'edupulse.engine': {'edupulse.engine.open_duckdb': ('engine.html#open_duckdb', 'edupulse/engine.py')},
             'edupulse.evaluation.assess': { 'edupulse.evaluation.assess.Assessment': ( 'evaluation.assess.html#assessment',
                                                                                        'edupulse/evaluation/assess.py'),
                                             'edupulse.evaluation.assess.Assessment.__repr__': ( 'evaluation.assess.html#assessment.__repr__',

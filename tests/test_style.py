@@ -63,3 +63,10 @@ def test_stored_outputs_hold_no_warning_and_no_path(notebook):
     for cell in nbformat.read(notebook, 4).cells:
         shown = str(cell.get("outputs", ""))
         assert not re.search(r"/tmp/|ipykernel_\d|\w+Warning: |'image/png'", shown), cell.source
+
+
+@pytest.mark.parametrize("file", MODULES, ids=lambda file: file.relative_to(ROOT / "edupulse").as_posix())
+def test_duckdb_is_opened_where_it_cannot_draw_into_a_page(file):
+    assert (
+        "duckdb.connect(" not in file.read_text(encoding="utf-8") or file == ROOT / "edupulse" / "engine.py"
+    ), "take edupulse.engine.open_duckdb"

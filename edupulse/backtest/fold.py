@@ -237,10 +237,8 @@ class OneThread:
     snapshot: Snapshot
 
     def connect(self, threads: int = 1):  # a DuckDB connection
-        "The snapshot's relations as views, read by one thread, without a progress bar."
-        connection = self.snapshot.connect(threads)
-        connection.execute("set enable_progress_bar = false")
-        return connection
+        "The snapshot's relations as views, read by one thread."
+        return self.snapshot.connect(threads)
 
 # %% ../../nbs/67_backtest.fold.ipynb #33a1e073
 def stored_labels(

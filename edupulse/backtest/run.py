@@ -12,8 +12,8 @@ import os
 import sys
 from dataclasses import dataclass, replace
 
-import duckdb
 import pandas as pd
+from ..engine import open_duckdb
 from tqdm import tqdm
 
 from .alarms import check_future, check_names
@@ -73,7 +73,7 @@ def read_weeks(
 ) -> pd.DataFrame:  # student_id, person, school_year, as_of
     "Who was on the roll in which week."
     query = "select student_id, person, school_year, as_of from read_parquet($files, hive_partitioning=false)"
-    with duckdb.connect() as db:
+    with open_duckdb() as db:
         return db.execute(query, {"files": [str(file) for file in store.files]}).df()
 
 # %% ../../nbs/68_backtest.run.ipynb #d6f81eda

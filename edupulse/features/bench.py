@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import duckdb
+from ..engine import open_duckdb
 from tqdm import tqdm
 
 from .oracle import oracle_features
@@ -40,7 +41,7 @@ class BenchSnapshot:
 
     def connect(self, threads: int = 0) -> duckdb.DuckDBPyConnection:
         "A connection with a view for each file that is there."
-        connection = duckdb.connect(config={"threads": threads} if threads else {})
+        connection = open_duckdb(**({"threads": threads} if threads else {}))
         for name in RECORDS:
             if (self.folder / f"{name}.parquet").is_file():
                 connection.read_parquet(str(self.folder / f"{name}.parquet")).create_view(name)

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+from ..engine import open_duckdb
 
 from ..resources import read_sql
 
@@ -68,5 +69,5 @@ def rows_until(
     "How many weekly rows, and of how many students, a feature store has up to a day."
     counted = "select count(*), count(distinct student_id) from read_parquet($files) where as_of <= $as_of"
     values = {"files": [str(file) for file in files], "as_of": as_of}
-    with duckdb.connect() as connection:
+    with open_duckdb() as connection:
         return connection.execute(counted, values).fetchall()[0]

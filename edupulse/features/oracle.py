@@ -11,6 +11,7 @@ from datetime import date
 import duckdb
 import numpy as np
 import pandas as pd
+from ..engine import open_duckdb
 
 from .catalog import CATALOG
 from .oracle_attendance import attendance_features, counted_days
@@ -147,7 +148,7 @@ def connect_frames(
     threads: int = 1,
 ) -> duckdb.DuckDBPyConnection:
     "A DuckDB connection with these relations, typed as in a snapshot."
-    connection = duckdb.connect(config={"threads": threads})
+    connection = open_duckdb(threads=threads)
     for name, frame in tables.items():
         casts = {column: "timestamp" for column in frame if column.endswith("_at")}
         casts |= {

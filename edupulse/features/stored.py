@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import pandas as pd
+from ..engine import open_duckdb
 
 from .catalog import find_feature_set
 from ..resources import read_sql
@@ -97,5 +97,5 @@ def read_features(
     store = open_features(folder, feature_set)
     cutoff = date.fromisoformat(str(as_of)[:10]) if as_of else NEVER
     values = {"files": [str(file) for file in store.files], "cutoff": cutoff}
-    with duckdb.connect() as connection:
+    with open_duckdb() as connection:
         return connection.execute(read_sql("queries/stored_features"), values).df()

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+from ..engine import open_duckdb
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
@@ -136,7 +137,7 @@ def publish(
     place = folder / manifest.feature_set
     store = FeatureStore(folder, replace(manifest, years=weeks))
     count = "select count(*), count(distinct student_id) from read_parquet($files)"
-    with duckdb.connect() as connection:
+    with open_duckdb() as connection:
         counted = connection.execute(count, {"files": [str(file) for file in store.files]}).fetchall()[0]
     store = FeatureStore(folder, replace(store.manifest, rows=counted[0], students=counted[1]))
     known = place / "manifest.json"

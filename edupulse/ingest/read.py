@@ -17,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+from ..engine import open_duckdb
 
 from .contract import CONTRACTS, LONGEST_ROW, Contract, FileMapping, Mapping
 from edupulse.ingest.files import (
@@ -40,7 +41,7 @@ def workbench(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     "A DuckDB that knows the macros, the codes and the moment of this import."
     with tempfile.TemporaryDirectory(prefix="edupulse-import-") as folder:
-        connection = duckdb.connect(config={"memory_limit": memory, "temp_directory": f"{folder}/spill"})
+        connection = open_duckdb(memory_limit=memory, temp_directory=f"{folder}/spill")
         try:
             formats = list(mapping.date_formats) or ["%Y-%m-%d"]
             for name, value in (

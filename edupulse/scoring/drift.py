@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-import duckdb
 import numpy as np
 import pandas as pd
+from ..engine import open_duckdb
 from scipy.special import expit
 
 from ..evaluation.drift import Kept, drift_table, kept_lately, kept_promises, lasting, told_modalities
@@ -37,7 +37,7 @@ def year_so_far(
 ) -> Sequences:
     "The weeks of this school year up to a day."
     values = {"files": [str(file) for file in features.files], "as_of": as_of, "people": people}
-    with duckdb.connect() as connection:
+    with open_duckdb() as connection:
         rows = connection.execute(read_sql("scoring/drift_weeks"), values).df()
     if rows.empty:
         raise ValueError(f"the features hold no week up to {as_of}; score a later day")

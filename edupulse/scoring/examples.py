@@ -11,10 +11,10 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-import duckdb
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
+from ..engine import open_duckdb
 
 from ..features.catalog import CATALOG, Feature, feature_version
 from ..features.weekly import FeatureStore, Manifest
@@ -143,7 +143,7 @@ def write_features(
     for year, rows in features.groupby("school_year"):
         place = folder / "district" / "invented" / f"school_year={year}"
         place.mkdir(parents=True)
-        with duckdb.connect() as connection:
+        with open_duckdb() as connection:
             connection.register("rows", rows)
             connection.sql("select * from rows").write_parquet(str(place / "features.parquet"))
     return FeatureStore(folder, manifest)

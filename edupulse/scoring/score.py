@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from time import perf_counter
 
-import duckdb
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
+from ..engine import open_duckdb
 from tqdm.auto import tqdm
 
 from ..explain.attribution import AttributionConfig, attribute
@@ -106,7 +106,7 @@ def latest_week(
 ) -> date:  # the first day not seen by the newest week
     "The end of the newest week in a feature store."
     files = [str(file) for file in features.files]
-    with duckdb.connect() as connection:
+    with open_duckdb() as connection:
         return connection.execute("select max(as_of)::date from read_parquet($1)", [files]).fetchone()[0]
 
 # %% ../../nbs/80_scoring.score.ipynb #3325c327
@@ -136,7 +136,7 @@ def current_weeks(
         "since": as_of - timedelta(days=longest_break_days),
         "earliest": as_of - timedelta(days=400),
     }
-    with duckdb.connect() as connection:
+    with open_duckdb() as connection:
         known = connection.execute(read_sql("scoring/current_weeks"), values).df()
     return known[known["student_id"].isin(roll["student_id"])].reset_index(drop=True)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
+from ..engine import open_duckdb
 from tqdm import tqdm
 
 from ..resources import read_sql
@@ -196,7 +197,7 @@ def build(
 ) -> tuple[str, dict[str, int]]:  # fingerprint, rows by relation
     "Stream the store into `building/data`, within a gigabyte of memory."
     limits = {"memory_limit": "1GB", "temp_directory": str(building / "spill")}
-    work = duckdb.connect(str(building / "work.duckdb"), config=limits)
+    work = open_duckdb(str(building / "work.duckdb"), **limits)
     work.execute("set timezone = 'UTC'")
     with open_bulk(engine) as bulk, bulk.cursor() as cursor, work:
         for name in RELATIONS:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import duckdb
 import sqlalchemy as sa
+from ..engine import open_duckdb
 from filelock import FileLock
 from tqdm import tqdm
 
@@ -63,7 +64,7 @@ class Snapshot:
         threads: int = 0,  # for DuckDB; 0 means all cores
     ) -> duckdb.DuckDBPyConnection:  # in memory, with a view per relation
         "Open the snapshot's relations as views."
-        connection = duckdb.connect(config={"threads": threads} if threads else {})
+        connection = open_duckdb(**({"threads": threads} if threads else {}))
         for name in RELATIONS:
             files = sorted(str(file) for file in (self.path / name).rglob("*.parquet"))
             if files or name not in ANSWERS:  # a snapshot from before holds records alone

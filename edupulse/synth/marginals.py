@@ -9,9 +9,9 @@ __all__ = ['MARGINALS', 'Marginal', 'read_marginals', 'measure', 'compare', 'tru
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 import pandas as pd
 import yaml
+from ..engine import open_duckdb
 
 from ..resources import read_sql, resource
 from .world import World, truth_table
@@ -42,8 +42,7 @@ def measure(
     folder: Path,  # canonical CSVs
 ) -> pd.Series:  # share by name
     "The marginals of a district's canonical CSVs."
-    with duckdb.connect() as engine:
-        engine.execute("set enable_progress_bar = false")
+    with open_duckdb() as engine:
         for name in ("schools", "calendar", "enrollments", "attendance", "discipline"):
             engine.read_csv(str(Path(folder) / f"{name}.csv")).create_view(name)
         return engine.sql(read_sql("synth/marginals")).df().iloc[0].astype(float)
