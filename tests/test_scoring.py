@@ -151,6 +151,12 @@ def test_nobody_is_present_because_nothing_is_written_down(store, district, feat
     after = score(store, features, model, AS_OF, named).frame.set_index("student_id")
     assert (after.loc[nothing, "band"] == "nodata").all() and after.loc[graded, "judged"]
     assert after.index[before["judged"] & ~after["judged"]].tolist() == nothing
+    monday = score(store, features, model, date(2022, 11, 28), replace(named, model_version="before"))
+    with store.connect() as db:
+        query = sa.select(student_features.c.feature_vector, student_features.c.attendance_rate)
+        query = query.where(student_features.c.feature_date == monday.as_of)
+        vector, rate = db.execute(query.where(student_features.c.student_id == uuid.UUID(graded))).one()
+    assert vector["metadata"]["missing"] == ["attendance"] and rate is None
     assert (after["risk_score"].dropna() == before["risk_score"].dropna()).all()
 
     write_down(store, roll[roll["student_id"].isin(nowhere)], [], presents=False, known=datetime(2022, 12, 5))
