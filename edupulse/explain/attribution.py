@@ -144,13 +144,14 @@ def explain_batch(
     count = len(tensors.inputs)
 
     def risk(*blocks):
-        inputs, missing, (context, *before) = blocks[:count], blocks[count : 2 * count], blocks[2 * count :]
+        inputs, missing = blocks[:count], blocks[count : 2 * count]
+        context, offset, *before = blocks[2 * count :]
         own = [before[n * count : (n + 1) * count] for n in range(len(states))]
         pairs = zip(ensemble.members, own, strict=True)
         hazards = [last_week(network, inputs, missing, context, state) for network, state in pairs]
-        return ensemble.within(ensemble.calibrator(torch.stack(hazards).mean(0)))
+        return ensemble.within(ensemble.calibrator(torch.stack(hazards).mean(0) + offset[:, None]))
 
-    fixed = [x[:, weeks] for x in tensors.missing] + [tensors.context[:, end - 1]]
+    fixed = [x[:, weeks] for x in tensors.missing] + [tensors.context[:, end - 1], tensors.offset[:, end - 1]]
     fixed += [state for each in states for state in each]
     return integrate(risk, [x[:, weeks] for x in tensors.inputs], tuple(fixed), steps)
 

@@ -40,7 +40,7 @@ def log_odds_now(
 ) -> np.ndarray:  # (B,) calibrated log-odds at each student's last week
     "What is scored today, before it is turned into a probability."
     tensors = make_tensors(sequences, ensemble.scaler, ensemble.config)
-    logit = ensemble.logit(tensors.inputs, tensors.missing, tensors.context).numpy()
+    logit = ensemble.logit(tensors).numpy()
     return logit[np.arange(len(sequences)), sequences.valid.sum(axis=1) - 1]
 
 # %% ../../nbs/72_explain.deletion.ipynb #847acb78

@@ -66,7 +66,8 @@ def windows_of(
     inputs, missing = (
         tuple(b[cut] for b in blocks) for blocks in (contest.tensors.inputs, contest.tensors.missing)
     )
-    return Tensors(inputs, missing, contest.tensors.context[cut], contest.tensors.valid[cut]), weeks - start
+    rest = (block[cut] for block in (contest.tensors.context, contest.tensors.offset, contest.tensors.valid))
+    return Tensors(inputs, missing, *rest), weeks - start
 
 # %% ../../nbs/55_training.contest.ipynb #27dd511f
 def last_week_hazards(

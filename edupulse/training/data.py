@@ -102,12 +102,13 @@ class Tensors(NamedTuple):
     inputs: tuple[torch.Tensor, ...]  # M of (B, T, F), standardised, 0 where missing or padded
     missing: tuple[torch.Tensor, ...]  # M of (B, T, F), 1 where missing
     context: torch.Tensor  # (B, T, C), standardised
+    offset: torch.Tensor  # (B, T), what is added to every hazard's log-odds; read by no layer
     valid: torch.Tensor  # (B, T) bool
 
     def rows(self, index: torch.Tensor) -> "Tensors":
         "The same for some students."
         several = [tuple(block[index] for block in blocks) for blocks in (self.inputs, self.missing)]
-        return Tensors(*several, self.context[index], self.valid[index])
+        return Tensors(*several, self.context[index], self.offset[index], self.valid[index])
 
 # %% ../../nbs/51_training.data.ipynb #359d3cdb
 def pad_weeks(
@@ -139,6 +140,7 @@ def make_tensors(
         inputs=tuple(torch.from_numpy(values) for values, _ in pairs),
         missing=tuple(torch.from_numpy(mask) for _, mask in pairs),
         context=torch.from_numpy(context),
+        offset=torch.from_numpy(pad_weeks(sequences.offset, config.block_weeks, 0)),
         valid=torch.from_numpy(pad_weeks(sequences.valid, config.block_weeks, False)),
     )
 

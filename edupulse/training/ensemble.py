@@ -48,24 +48,26 @@ class Ensemble:
     scaler: Scaler
     calibrator: Calibrator
 
-    def hazards(self, inputs: tuple, missing: tuple, context: torch.Tensor) -> torch.Tensor:  # (N, B, T, K)
-        "Log-odds of each interval's hazard, by member, before calibration."
+    def hazards(self, tensors: Tensors) -> torch.Tensor:  # (N, B, T, K)
+        "Log-odds of each interval's hazard, by member, with the offset, before calibration."
+        inputs, missing, context = tensors.inputs, tensors.missing, tensors.context
         now = [member.weeks(inputs, missing) for member in self.members]  # N times M of (B, T, H)
         then = self.follow(torch.cat([week for weeks in now for week in weeks], dim=-1))[0].chunk(
             len(now), dim=-1
         )
         parts = zip(self.members, now, then, strict=True)
         summaries = [(member, member.join(weeks, year, context)) for member, weeks, year in parts]
-        return torch.stack([member.answer(x, inputs, missing, context) for member, x in summaries])
+        told = torch.stack([member.answer(x, inputs, missing, context) for member, x in summaries])
+        return told + tensors.offset[..., None]
 
     @cached_property
     def follow(self) -> nn.GRU:
         "The recurrent networks of all members as one."
         return side_by_side([gru for member in self.members for gru in member.follow])
 
-    def logit(self, inputs: tuple, missing: tuple, context: torch.Tensor) -> torch.Tensor:  # (B, T)
+    def logit(self, tensors: Tensors) -> torch.Tensor:  # (B, T)
         "Log-odds of leaving within the horizon, calibrated; smooth in the inputs."
-        return self.within(self.calibrator(self.hazards(inputs, missing, context).mean(0)))
+        return self.within(self.calibrator(self.hazards(tensors).mean(0)))
 
     def within(self, hazards: torch.Tensor) -> torch.Tensor:  # (..., K) → (...)
         "Log-odds of leaving within the horizon."
@@ -103,12 +105,12 @@ def member_logits(
     sequences: Sequences,
     progress: bool = False,
 ) -> np.ndarray:  # (N, B, T, K) float32 log-odds of the hazards, by member; 0 where padded
-    "What each member says of each week."
+    "What each member says of each week, with the offset."
     b, t = sequences.valid.shape
     found = np.zeros((len(ensemble.members), b, t, len(ensemble.config.cuts)), dtype="float32")
     with torch.no_grad():
         for place, tensors in chunks(ensemble, sequences, progress):
-            hazards = ensemble.hazards(tensors.inputs, tensors.missing, tensors.context)
+            hazards = ensemble.hazards(tensors)
             rows, weeks = place.stop - place.start, min(t, hazards.shape[2])
             found[:, place, :weeks] = hazards[:, :rows, :weeks].numpy()
     return found

@@ -71,9 +71,9 @@ class FittedParts:
         check_columns(self, sequences)
         return make_tensors(sequences, self.scaler_, self.config)
 
-    def logit(self, *inputs: torch.Tensor, missing: tuple, context: torch.Tensor) -> torch.Tensor:
-        "Log-odds of the calibrated risk, (B, T); smooth in the inputs, one tensor per modality."
-        return self.ensemble_.logit(inputs, missing, context)
+    def logit(self, tensors: Tensors) -> torch.Tensor:  # (B, T)
+        "Log-odds of the calibrated risk; smooth in the inputs."
+        return self.ensemble_.logit(tensors)
 
 # %% ../../nbs/54_training.estimator.ipynb #d91ba6ec
 class RiskModel(FittedParts):
@@ -211,7 +211,7 @@ def calibrated_log_odds(
         hazards = torch.from_numpy(member_logits(model.ensemble_, sequences, progress))  # (N, B, T, K)
         spread = model.ensemble_.within(model.calibrator_(hazards)).std(0, correction=0)  # (B, T)
         risk = model.ensemble_.within(model.calibrator_(hazards.mean(0)))  # (B, T)
-    return risk.numpy().astype("float64") + sequences.offset, spread.numpy()
+    return risk.numpy().astype("float64"), spread.numpy()
 
 # %% ../../nbs/54_training.estimator.ipynb #cd522f99
 def spread_of(
