@@ -13,7 +13,6 @@ import sys
 from dataclasses import dataclass, replace
 
 import pandas as pd
-from ..engine import open_duckdb
 from tqdm import tqdm
 
 from .alarms import check_future, check_names
@@ -24,6 +23,7 @@ from .models import find_entry
 from .plan import Rolling, TimeSplit, plan_splits, plan_table
 from .processes import run_tasks
 from .record import experiment_of, record_fold
+from ..engine import open_duckdb
 from ..features.catalog import find_feature_set
 from ..features.stored import FeatureStore
 from ..features.weekly import build_features

@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import duckdb
-from ..engine import open_duckdb
 from tqdm import tqdm
 
+from ..engine import open_duckdb
 from .oracle import oracle_features
 from .weekly import build_features
 from ..resources import read_sql

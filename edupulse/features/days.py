@@ -11,8 +11,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
-from ..engine import open_duckdb
 
+from ..engine import open_duckdb
 from ..resources import read_sql
 
 # %% ../../nbs/32_features.days.ipynb #34274302

@@ -11,8 +11,8 @@ from datetime import date
 import duckdb
 import numpy as np
 import pandas as pd
-from ..engine import open_duckdb
 
+from ..engine import open_duckdb
 from .catalog import CATALOG
 from .oracle_attendance import attendance_features, counted_days
 from .oracle_discipline import discipline_features, removal_days, reporting_schools

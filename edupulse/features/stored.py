@@ -12,8 +12,8 @@ from datetime import date
 from pathlib import Path
 
 import pandas as pd
-from ..engine import open_duckdb
 
+from ..engine import open_duckdb
 from .catalog import find_feature_set
 from ..resources import read_sql
 

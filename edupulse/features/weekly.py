@@ -20,10 +20,10 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
-from ..engine import open_duckdb
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from ..engine import open_duckdb
 from .catalog import RELATIONS, FeatureSet, feature_version, find_feature_set
 from .relations import by_slices, make_features, make_weeks
 from .stored import NEVER, FeatureStore, Manifest, open_features, read_features

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from ..engine import open_duckdb
 
+from ..engine import open_duckdb
 from .contract import CONTRACTS, LONGEST_ROW, Contract, FileMapping, Mapping
 from edupulse.ingest.files import (
     Survey,

@@ -13,9 +13,9 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
-from ..engine import open_duckdb
 from scipy.special import expit
 
+from ..engine import open_duckdb
 from ..evaluation.drift import Kept, drift_table, kept_lately, kept_promises, lasting, told_modalities
 from ..evaluation.drift_index import DriftRule
 from ..features.catalog import find_feature_set

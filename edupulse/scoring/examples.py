@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
-from ..engine import open_duckdb
 
+from ..engine import open_duckdb
 from ..features.catalog import CATALOG, Feature, feature_version
 from ..features.weekly import FeatureStore, Manifest
 from ..store.engine import session

@@ -18,9 +18,9 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
-from ..engine import open_duckdb
 from tqdm.auto import tqdm
 
+from ..engine import open_duckdb
 from ..explain.attribution import AttributionConfig, attribute
 from ..explain.reasons import reasons, record_now
 from ..features.catalog import FEATURE_SETS, feature_version, find_feature_set

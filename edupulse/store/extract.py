@@ -16,9 +16,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
-from ..engine import open_duckdb
 from tqdm import tqdm
 
+from ..engine import open_duckdb
 from ..resources import read_sql
 from . import tables
 from .bulk import BulkCursor

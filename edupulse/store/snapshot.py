@@ -20,10 +20,10 @@ from pathlib import Path
 
 import duckdb
 import sqlalchemy as sa
-from ..engine import open_duckdb
 from filelock import FileLock
 from tqdm import tqdm
 
+from ..engine import open_duckdb
 from .engine import session, store_name
 from .extract import ANSWERS, RELATIONS, build
 from .tables import historical_data_imports as imports

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from ..engine import open_duckdb
 
+from ..engine import open_duckdb
 from ..resources import read_sql, resource
 from .world import World, truth_table
 
