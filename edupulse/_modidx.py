@@ -458,8 +458,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'edupulse/benchmark/record.py'),
                                            'edupulse.benchmark.record.Scores.key': ( 'benchmark.record.html#scores.key',
                                                                                      'edupulse/benchmark/record.py'),
-                                           'edupulse.benchmark.record.find_experiment': ( 'benchmark.record.html#find_experiment',
-                                                                                          'edupulse/benchmark/record.py'),
                                            'edupulse.benchmark.record.kept_scores': ( 'benchmark.record.html#kept_scores',
                                                                                       'edupulse/benchmark/record.py'),
                                            'edupulse.benchmark.record.record_run': ( 'benchmark.record.html#record_run',

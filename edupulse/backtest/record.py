@@ -23,13 +23,14 @@ EXPERIMENT = "edupulse-backtest"
 def experiment_of(
     client,  # as from `tracking_client`
     settings: Settings,
+    name: str = EXPERIMENT,
 ) -> str:  # its id
-    "The experiment that backtests are recorded in."
-    there = client.get_experiment_by_name(EXPERIMENT)
+    "The experiment of that name, made where there is none."
+    there = client.get_experiment_by_name(name)
     if there is not None:
         return there.experiment_id
     place = settings.folder("mlartifacts").resolve().as_uri()
-    return client.create_experiment(EXPERIMENT, artifact_location=place)
+    return client.create_experiment(name, artifact_location=place)
 
 # %% ../../nbs/68_backtest.record.ipynb #5f29091d
 def asdict_of(
