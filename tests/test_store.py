@@ -100,6 +100,19 @@ def rows_about(key: str = "D-1") -> dict[str, dict]:
             **about,
             **{"positive_goal": "comes on Mondays", "start_date": DAY},
         },
+        "contacts": {
+            **{"id": natural_id("contacts", key), "staff_id": staff, "contact_date": DAY},
+            **about,
+            **{"kind": "call", "reached": True},
+        },
+        "data_fixes": {
+            **{"id": natural_id("data_fixes", key), "staff_id": staff, "reason": "medical"},
+            **about,
+            "prediction_id": natural_id("predictions", key, DAY),
+        },
+        "drafts": {**about, "staff_id": staff, "form": "contact", "content": {"note": "call ag"}},
+        "preferences": {"staff_id": staff, "content": {"language": "es"}},
+        "audit_head": {"id": 1, "sequence": 0, "entry_hash": "0" * 64},
     }
 
 
@@ -181,7 +194,7 @@ def test_deleting_a_student_deletes_everything_about_them_and_nobody_else(store)
     with session(store) as db:
         db.execute(sa.insert(tables.students), student_row("D-2"))
         db.execute(sa.delete(tables.students).where(tables.students.c.district_id == "D-1"))
-    kept = {"students", "schools", "school_calendar", "staff"}
+    kept = {"students", "schools", "school_calendar", "staff", "preferences", "audit_head"}
     assert {name for name in rows_about() if count(store, name)} == kept and count(store, "students") == 1
 
 
@@ -219,6 +232,10 @@ REFUSED = [
     ("caseloads", {"end_date": DAY - timedelta(1)}),
     ("interventions", {"length_weeks": 0}),
     ("interventions", {"state": "forgotten"}),
+    ("contacts", {"kind": "rumour"}),
+    ("data_fixes", {"reason": "mood"}),
+    ("data_fixes", {"state": "lost"}),
+    ("audit_head", {"id": 2}),
     ("staff", {"role": "stranger"}),
 ]
 

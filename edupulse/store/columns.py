@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ATTENDANCE_STATUSES', 'DAY_TYPES', 'EXIT_REASONS', 'RISK_CATEGORIES', 'FEEDBACK_TYPES', 'IMPORT_STATES',
-           'STAFF_ROLES', 'INTERVENTION_STATES', 'JSON', 'primary_id', 'student_key', 'moment', 'known_between',
-           'in_range', 'one_of', 'at_least']
+           'STAFF_ROLES', 'INTERVENTION_STATES', 'CONTACT_KINDS', 'DISPUTE_REASONS', 'FIX_STATES', 'JSON', 'primary_id',
+           'student_key', 'moment', 'known_between', 'in_range', 'one_of', 'at_least']
 
 # %% ../../nbs/10_store.columns.ipynb #f1898f91
 import sqlalchemy as sa
@@ -20,7 +20,10 @@ RISK_CATEGORIES = ("low", "medium", "high", "critical")
 FEEDBACK_TYPES = ("true_positive", "false_positive", "true_negative", "false_negative")
 IMPORT_STATES = ("running", "finished", "failed")
 STAFF_ROLES = ("counselor", "teacher", "administrator", "researcher", "operator")
-INTERVENTION_STATES = ("planned", "active", "completed", "stopped")
+INTERVENTION_STATES = ("planned", "active", "completed", "stopped", "withdrawn")
+CONTACT_KINDS = ("call", "message", "meeting", "visit", "other")
+DISPUTE_REASONS = ("known_transfer", "medical", "data_error", "already_supported", "disagree")
+FIX_STATES = ("open", "mended", "declined", "withdrawn")
 
 # %% ../../nbs/10_store.columns.ipynb #90745a90
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")

@@ -4,13 +4,17 @@
 
 # %% auto #0
 __all__ = ['student_features', 'predictions', 'training_feedback', 'model_metadata', 'one_active_model',
-           'historical_data_imports', 'import_rejects', 'staff', 'caseloads', 'interventions', 'audit_log']
+           'historical_data_imports', 'import_rejects', 'staff', 'caseloads', 'interventions', 'contacts', 'data_fixes',
+           'drafts', 'preferences', 'audit_log', 'audit_head']
 
 # %% ../../nbs/10_store.results.ipynb #e650a9df
 import sqlalchemy as sa
 
 from edupulse.store.columns import (
+    CONTACT_KINDS,
+    DISPUTE_REASONS,
     FEEDBACK_TYPES,
+    FIX_STATES,
     IMPORT_STATES,
     INTERVENTION_STATES,
     JSON,
@@ -191,8 +195,63 @@ interventions = sa.Table(
     sa.Column("outcome", sa.Text),
     moment("created_at"),
     moment("updated_at"),
+    sa.Column("follow_up_date", sa.Date),
+    sa.Column("note", sa.Text),
     at_least("length_weeks", 1),
     one_of("state", INTERVENTION_STATES),
+)
+
+# %% ../../nbs/10_store.results.ipynb #2969f45e
+contacts = sa.Table(
+    "contacts",
+    metadata,
+    primary_id(),
+    student_key(index=True),
+    sa.Column("staff_id", sa.ForeignKey("staff.id"), nullable=False, index=True),
+    sa.Column("contact_date", sa.Date, nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("reached", sa.Boolean, nullable=False),  # whether the family or the student answered
+    sa.Column("note", sa.Text),
+    moment(),
+    sa.Column("withdrawn_at", sa.DateTime(timezone=True)),  # null: it happened
+    one_of("kind", CONTACT_KINDS),
+)
+
+# %% ../../nbs/10_store.results.ipynb #705ac716
+data_fixes = sa.Table(
+    "data_fixes",
+    metadata,
+    primary_id(),
+    student_key(index=True),
+    sa.Column("prediction_id", sa.ForeignKey("predictions.id", ondelete="CASCADE"), index=True),
+    sa.Column("staff_id", sa.ForeignKey("staff.id"), nullable=False, index=True),
+    sa.Column("reason", sa.String(30), nullable=False),
+    sa.Column("note", sa.Text),
+    sa.Column("state", sa.String(20), nullable=False, index=True, server_default="open"),
+    moment("created_at"),
+    moment("updated_at"),
+    one_of("reason", DISPUTE_REASONS),
+    one_of("state", FIX_STATES),
+)
+
+# %% ../../nbs/10_store.results.ipynb #cfd76524
+drafts = sa.Table(
+    "drafts",
+    metadata,
+    sa.Column("staff_id", sa.ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True),
+    student_key(primary_key=True, index=True),
+    sa.Column("form", sa.String(30), primary_key=True),
+    sa.Column("content", JSON, nullable=False),
+    moment("updated_at"),
+)
+
+# %% ../../nbs/10_store.results.ipynb #4f356fc9
+preferences = sa.Table(
+    "preferences",
+    metadata,
+    sa.Column("staff_id", sa.ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("content", JSON, nullable=False),
+    moment("updated_at"),
 )
 
 # %% ../../nbs/10_store.results.ipynb #7815ad4b
@@ -209,4 +268,14 @@ audit_log = sa.Table(
     sa.Column("previous_hash", sa.String(64), nullable=False),
     sa.Column("entry_hash", sa.String(64), nullable=False, unique=True, index=True),
     sa.Index(None, "occurred_at"),
+)
+
+# %% ../../nbs/10_store.results.ipynb #4888b912
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # 1
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("entry_hash", sa.String(64), nullable=False),
+    sa.CheckConstraint(sa.column("id") == 1, name="one_row"),
 )

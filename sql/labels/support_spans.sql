@@ -1,5 +1,5 @@
 -- When students were supported, as it was known before $known_until: from the first day for as many weeks as planned; what
--- was stopped ends on the day on which that was written down, and what was only ever planned never began.
+-- was stopped ends on the day on which that was written down, and what was only ever planned or was withdrawn never began.
 select
     cast(students.student_id as varchar) as student_id,
     cast(interventions.start_date as timestamp) as "start",
@@ -14,6 +14,6 @@ select
 from interventions
 join students using (student_no)
 where recorded_at < $known_until
-    and not (state = 'planned' and changed_at < $known_until)
+    and not (state in ('planned', 'withdrawn') and changed_at < $known_until)
     and (state <> 'stopped' or changed_at >= $known_until or cast(changed_at as date) > start_date)
 order by student_id, "start", "end"
