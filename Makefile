@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+AXE    := $(VENV)/axe/node_modules/axe-core/axe.min.js
 export OMP_NUM_THREADS ?= 1
 export PYTHONWARNINGS ?= ignore
 
@@ -54,13 +55,18 @@ soak: setup browser  ## the long sweeps
 
 # Pages are tested in a real browser. Where it cannot be installed those tests say so and are skipped, or fail with
 # EDUPULSE_REQUIRE_BROWSER=1.
-browser:
+browser: $(AXE)
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
 	    && apt-get install -y -qq chromium fonts-dejavu >/dev/null; then exit 0; fi; \
 	  echo "no browser is here and none can be installed by this user; as root: apt-get install chromium"; \
 	  [ -z "$$EDUPULSE_REQUIRE_BROWSER" ] || { echo "EDUPULSE_REQUIRE_BROWSER is set, so this is a failure"; exit 1; }; \
 	  echo "the page tests will be skipped"
+
+# axe-core judges whether everybody can use a page; without npm that is skipped as loudly as a missing browser.
+$(AXE): | setup
+	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix $(VENV)/axe axe-core@4.14.1; \
+	  else echo "npm is not here: whether everybody can use the pages is not judged"; [ -z "$$EDUPULSE_REQUIRE_BROWSER" ]; fi
 
 clean:  ## remove the environment, the demo's state and everything built
 	rm -rf $(VENV) data/demo build dist _proc .pytest_cache .ruff_cache .hypothesis

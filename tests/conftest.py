@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from browsers import running_browser  # noqa: E402
 from databases import postgresql_database, postgresql_server  # noqa: E402
 
 LONGEST = ("test_end_to_end", "test_backtest", "test_ingest", "test_cli", "test_wheel", "test_fairness")
@@ -125,3 +126,10 @@ def four_years(tmp_path_factory):
     make_features(demo)
     tracking_client(demo.settings)  # its tables take seconds to make; a copied home has them
     return demo.home
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, or a loud skip."""
+    with running_browser() as running:
+        yield running

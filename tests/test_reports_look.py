@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -125,40 +124,6 @@ def report(*blocks) -> str:
     outputs = [nbformat.v4.new_output("display_data", data={"text/html": str(block)}) for block in blocks]
     cells = [nbformat.v4.new_code_cell("hidden()", outputs=outputs)]
     return report_html(nbformat.v4.new_notebook(cells=cells))
-
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")  # the Makefile looks for the same
-
-
-def no_browser(why: str):
-    """Skip, or fail where EDUPULSE_REQUIRE_BROWSER=1 says that pages must be looked at."""
-    outcome = pytest.fail if os.environ.get("EDUPULSE_REQUIRE_BROWSER") else pytest.skip
-    outcome(f"NO BROWSER, no page was looked at: {why}")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium, or a loud skip."""
-    try:
-        from playwright import sync_api
-    except ImportError:
-        no_browser("playwright is not installed")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not program:
-        no_browser("install chromium")
-    quiet = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-    ]
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=program, args=[*quiet, "--disable-component-update", "--disable-sync"]
-        )
-        yield running
-        running.close()
 
 
 @pytest.fixture
