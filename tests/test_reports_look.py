@@ -12,6 +12,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
+from browsers import BROWSERS
 
 from edupulse.faces.caseload_page import caseload_page
 from edupulse.faces.look import figure, page, report_html, svg, table
