@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PAST_ONLY', 'SILENT', 'Reason', 'Record', 'record_now', 'unusual_from', 'phrase_book', 'may_speak', 'theme_weights',
-           'theme_names', 'reasons', 'write_reason', 'strength']
+           'theme_names', 'reasons', 'write_reason', 'find_strength', 'strength']
 
 # %% ../../nbs/71_explain.reasons.ipynb #b8e3fc35
 from collections.abc import Mapping
@@ -206,13 +206,11 @@ def write_reason(
     return Reason(name, phrase.theme, float(weight), value, sentence, since, until, step)
 
 # %% ../../nbs/71_explain.reasons.ipynb #93299b49
-def strength(
+def find_strength(
     values: Mapping[str, float],  # feature → value now
-    since,  # (weeks or None) -> first day of that window
-    until: date,  # last day that was seen
     besides: set[str] = frozenset(),  # themes that already are reasons
-) -> str | None:  # a sentence, or None when the record shows nothing
-    "The first strength that holds and is not about a reason's theme."
+) -> str | None:  # a feature, or None when the record shows nothing
+    "What the first strength is about that holds and is not about a reason's theme."
     own = any(
         name not in CATALOG for name in values
     )  # another source: the school's sentences would be untrue
@@ -222,5 +220,17 @@ def strength(
             continue
         if phrase.given and not values.get(phrase.given[0], float("nan")) <= phrase.given[1]:
             continue
-        return phrase.say(value, since(phrase.window), until)
+        return name
     return None
+
+# %% ../../nbs/71_explain.reasons.ipynb #e1d7a35c
+def strength(
+    values: Mapping[str, float],  # feature → value now
+    since,  # (weeks or None) -> first day of that window
+    until: date,  # last day that was seen
+    besides: set[str] = frozenset(),  # themes that already are reasons
+) -> str | None:  # a sentence, or None when the record shows nothing
+    "The first strength, in words."
+    name = find_strength(values, besides)
+    phrase = (SOURCE_STRENGTHS | STRENGTHS).get(name)
+    return phrase and phrase.say(values[name], since(phrase.window), until)
