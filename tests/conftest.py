@@ -96,8 +96,8 @@ def migrated_postgresql(postgresql):
 
 
 @pytest.fixture(params=KINDS)
-def store(request, tmp_path):
-    """A migrated store of either kind, for one test."""
+def store(request, tmp_path, monkeypatch):
+    """A migrated store of either kind, for one test, with a home of its own."""
     from edupulse.store.engine import connect
 
     if request.param == "sqlite":
@@ -107,6 +107,7 @@ def store(request, tmp_path):
         yield engine
         engine.dispose()
         return
+    monkeypatch.setenv("EDUPULSE_HOME", str(tmp_path / "home"))  # the audit log's witness is kept there
     template = request.getfixturevalue("migrated_postgresql")
     with postgresql_database(request.getfixturevalue("postgresql"), template) as url:
         engine = connect(url)

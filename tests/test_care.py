@@ -1,16 +1,21 @@
 "Who sees whom, what people do and the log of it, on both databases."
 
 import random
+import shutil
+import threading
 from datetime import date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
 
+from edupulse.care.audit import first_broken, last_entry, read_witness, record, witness, witness_file
 from edupulse.care.viewer import REFUSED, Care, Viewer, find_viewer
+from edupulse.faces.doctor import ask
+from edupulse.settings import Settings
 from edupulse.store import tables
 from edupulse.store.columns import STAFF_ROLES
-from edupulse.store.engine import session
+from edupulse.store.engine import connect, session
 from edupulse.store.migrate import alembic_config, migrate, migration, store_state
 from edupulse.store.tables import natural_id
 
@@ -118,6 +123,140 @@ def test_who_is_inactive_or_changed_is_refused_at_the_door_and_on_an_open_page(s
         )
     assert open_page.student_ids() == frozenset() and refused(open_page, seen[0]) == REFUSED
     assert not open_page.aggregates
+
+
+# --- the log ---------------------------------------------------------------------------------------------------------
+
+
+def keep_log(engine, entries=12):
+    "A log of some entries, witnessed."
+    with session(engine) as db:
+        for number in range(entries):
+            record(
+                db,
+                f"person{number % 3}",
+                "open",
+                "student",
+                str(student(number)),
+                {"tab": "plan", "n": number},
+            )
+    assert witness(engine) == entries and first_broken(engine) is None
+
+
+def tamper(engine, *statements):
+    "Change the log as somebody with the database at hand would, and undo it after the look."
+    with session(engine) as db:
+        kept = [
+            db.execute(sa.select(table)).mappings().all() for table in (tables.audit_log, tables.audit_head)
+        ]
+    with session(engine) as db:
+        for statement in statements:
+            db.execute(sa.text(statement))
+    found = first_broken(engine)
+    with session(engine) as db:
+        for table, rows in zip((tables.audit_log, tables.audit_head), kept, strict=True):
+            db.execute(sa.delete(table))
+            db.execute(sa.insert(table), [dict(row) for row in rows])
+    assert first_broken(engine) is None
+    return found and found.sequence
+
+
+CHANGES = {
+    "sequence": "sequence + 1000",
+    "occurred_at": {
+        "sqlite": "datetime(occurred_at, '+1 second')",
+        "postgresql": "occurred_at + interval '1 microsecond'",
+    },
+    "actor": "'somebody'",
+    "action": "'close'",
+    "entity": "null",
+    "entity_id": "''",
+    "details": """'{"n": 99, "tab": "plan"}'""",
+    "previous_hash": "repeat('0', 64)",
+    "entry_hash": "repeat('f', 64)",
+}
+
+
+def test_a_change_of_any_column_of_any_entry_is_named(store):
+    keep_log(store)
+    kind, chance = store.dialect.name, random.Random(3)
+    assert set(CHANGES) == set(tables.audit_log.c.keys())
+    for column, change in CHANGES.items():
+        change = change if isinstance(change, str) else change[kind]
+        change = change.replace("repeat('0', 64)", f"'{'0' * 64}'").replace(
+            "repeat('f', 64)", f"'{'f' * 64}'"
+        )
+        for number in chance.sample(range(2, 13), 2):
+            statement = f"update audit_log set {column} = {change} where sequence = {number}"
+            assert tamper(store, statement) == number, column
+    text = "details = to_jsonb(details::text)" if kind == "postgresql" else "occurred_at = 'yesterday'"
+    assert tamper(store, f"update audit_log set {text} where sequence = 4") == 4
+
+
+def test_what_was_removed_moved_or_put_in_is_named(store):
+    keep_log(store)
+    last = "update audit_head set sequence = 9, entry_hash = (select entry_hash from audit_log where sequence = 9)"
+    swap = [
+        f"update audit_log set sequence = {new} where sequence = {old}"
+        for old, new in ((5, 99), (8, 5), (99, 8))
+    ]
+    copy = "insert into audit_log select {0}, occurred_at, actor, action, entity, entity_id, details, previous_hash, 'x' from audit_log where sequence = 7"
+    assert tamper(store, "delete from audit_log where sequence = 6") == 6
+    assert tamper(store, "delete from audit_log where sequence > 9") == 10
+    assert tamper(store, "delete from audit_log where sequence > 9", last) == 10
+    assert tamper(store, "delete from audit_log") == 1
+    assert tamper(store, "delete from audit_log", "delete from audit_head") == 1
+    assert tamper(store, *swap) == 5
+    assert tamper(store, copy.format(13)) == 13 and tamper(store, copy.format(0)) == 1
+    assert tamper(store, "delete from audit_head") == 12
+    assert tamper(store, "update audit_head set sequence = 11") == 12
+    witness_file(store).unlink()  # without a witness the store itself still knows its end
+    assert tamper(store, "delete from audit_log where sequence > 9") == 10
+
+
+def test_a_log_computed_anew_from_the_database_alone_is_named(store):
+    keep_log(store)
+    with session(store) as db:
+        rows = [dict(row) for row in db.execute(sa.select(tables.audit_log).order_by("sequence")).mappings()]
+        db.execute(sa.delete(tables.audit_log))
+        db.execute(sa.update(tables.audit_head).values(sequence=4, entry_hash=rows[3]["entry_hash"]))
+        db.execute(sa.insert(tables.audit_log), rows[:4])
+        for row in rows[4:]:
+            record(db, "somebody", row["action"], row["entity"], row["entity_id"], row["details"])
+    witness(store)
+    assert str(first_broken(store)) == "entry 5 of the audit log is not the one that was witnessed"
+
+
+def test_writers_at_once_leave_no_gap(store):
+    def write(who):
+        for _ in range(8):
+            with session(store) as db:
+                record(db, who, "open")
+            witness(store)
+
+    threads = [threading.Thread(target=write, args=(f"person{n}",)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert first_broken(store) is None and last_entry(store) == 24
+    assert set(read_witness(witness_file(store))) == set(range(1, 25))
+
+
+def test_the_doctor_names_the_first_bad_entry(migrated_sqlite, tmp_path):
+    shutil.copy(migrated_sqlite, tmp_path / "edupulse.db")
+    settings = Settings(home=tmp_path, database_url="")
+    engine = connect(settings.url)
+    keep_log(engine, 5)
+    assert str(ask("audit", settings).found) == "5 entries, whole and witnessed"
+    with session(engine) as db:
+        record(db, "ada", "open")
+    assert ask("audit", settings).state == "warn"
+    with session(engine) as db:
+        db.execute(sa.text("delete from audit_log where sequence > 3"))
+    found = ask("audit", settings)
+    assert found.state == "fail" and found.found.startswith("entry 4 of the audit log is missing")
+    engine.dispose()
 
 
 # --- the store of before ---------------------------------------------------------------------------------------------

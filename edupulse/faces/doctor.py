@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CHECKS', 'Diagnosis', 'check_resources', 'missing_file', 'check_store', 'check_imports', 'check_snapshot',
-           'check_features', 'check_model', 'active_model', 'ask', 'examine']
+           'check_features', 'check_model', 'active_model', 'check_audit', 'ask', 'examine']
 
 # %% ../../nbs/94_faces.doctor.ipynb #863708fd
 import json
@@ -195,6 +195,26 @@ def active_model(
     with session(engine, read_only=True) as db:
         return db.execute(sa.select(*wanted).where(model_metadata.c.is_active)).first()
 
+# %% ../../nbs/94_faces.doctor.ipynb #790ec935
+def check_audit(
+    settings: Settings,  # names the home and the store
+) -> Check:
+    "Is the log of who looked and who acted as it was written, and is it witnessed?"
+    from edupulse.care.audit import first_broken, last_entry, last_witnessed, witness_file
+    from edupulse.store.engine import connect
+    from edupulse.store.migrate import store_state
+
+    if missing_file(settings) or store_state(engine := connect(settings.url)).state != "current":
+        return Check("audit", "warn", "no store of this version yet, so nothing to read", "edupulse init")
+    file, entries = witness_file(engine, settings.home), last_entry(engine)
+    if broken := first_broken(engine, settings.home):
+        mend = f"change nothing, tell whoever answers for the data; after a backup put back on purpose, put {file.name} aside"
+        return Check("audit", "fail", str(broken), mend)
+    if behind := entries - last_witnessed(file):
+        found = f"{entries:,} entries, whole; {behind:,} of them are not witnessed on this machine"
+        return Check("audit", "warn", found, f"see that {file.name} can be written; the next act catches up")
+    return Check("audit", "ok", f"{entries:,} entries, whole and witnessed")
+
 # %% ../../nbs/94_faces.doctor.ipynb #abdddcf8
 CHECKS: dict[str, Callable[[Settings], Check]] = {
     "python": check_python,
@@ -209,6 +229,7 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
     "snapshot": check_snapshot,
     "features": check_features,
     "model": check_model,
+    "audit": check_audit,
 }
 
 # %% ../../nbs/94_faces.doctor.ipynb #3986912a
