@@ -1,0 +1,134 @@
+"No count from 1 to 9 can be read off a page, or worked out from everything else on it, by somebody with a linear program."
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import linprog
+
+from edupulse.care.suppression import Figures, Sum, cross, figure_key, suppress
+
+N_SIZE = 10
+
+
+def interval(page: Figures, hidden: frozenset, wanted: frozenset) -> tuple[float, float]:
+    "The least and the greatest that a figure can be, by a program that knows only what is shown and what adds up."
+    keys = list(page.counts)
+    place = {key: number for number, key in enumerate(keys)}
+
+    def rows(lines):
+        matrix = np.zeros((len(lines), len(keys)))
+        for row, line in zip(matrix, lines, strict=True):
+            row[place[line.total]] += 1
+            for part in line.parts:
+                row[place[part]] -= 1
+        return matrix if len(lines) else None
+
+    bounds = [(0, None) if key in hidden else (page.counts[key],) * 2 for key in keys]
+    ends = []
+    for sign in (1, -1):
+        goal = np.zeros(len(keys))
+        goal[place[wanted]] = sign
+        equal, most = rows(page.sums), rows(page.limits)
+        right = {"b_eq": None if equal is None else np.zeros(len(equal))}
+        right["b_ub"] = None if most is None else np.zeros(len(most))
+        found = linprog(goal, A_eq=equal, A_ub=most, bounds=bounds, **right)
+        assert found.status in (0, 3), found.message  # 3: without bound
+        ends.append(sign * np.inf * -1 if found.status == 3 else sign * found.fun)
+    return ends[0], ends[1]
+
+
+def assert_safe(page: Figures):
+    "Nothing small is shown, and everything small that is hidden can be at least three numbers."
+    hidden = suppress(page, N_SIZE)
+    small = {key for key, count in page.counts.items() if 0 < count < N_SIZE}
+    assert small <= hidden
+    for key in small:
+        least, most = interval(page, hidden, key)
+        assert np.floor(most + 1e-6) - np.ceil(least - 1e-6) >= 2, (sorted(key), least, most)
+        assert least - 1e-6 <= page.counts[key] <= most + 1e-6
+
+
+def table(draws, rows, columns, **where):
+    "Random counts as a table."
+    return cross(pd.DataFrame(draws).rename_axis(index=rows, columns=columns), **where)
+
+
+def split(page: Figures, rows: str, columns: str, rng: np.random.Generator, **where) -> Figures:
+    "Another table of the same students, with the same margin in its rows."
+    which = {
+        dict(key)[rows] for key in page.counts if dict(key).keys() == {rows, *where} and where.items() <= key
+    }
+    share = rng.dirichlet(np.ones(rng.integers(2, 6)))
+    margin = [page.counts[figure_key(**where, **{rows: name})] for name in sorted(which)]
+    return table([rng.multinomial(count, share) for count in margin], rows, columns, **where)
+
+
+def random_page(seed: int) -> Figures:
+    "Bands by grade; of some, also by school, support by grade, reasons by grade, and some weeks before."
+    rng = np.random.default_rng(seed)
+    shape = rng.integers(2, [5, 7])
+    mean = rng.choice([0.3, 2, 5, 12, 40, 150], size=shape)
+    draws = rng.poisson(mean)
+    page = table(draws, "band", "grade")
+    if seed % 2:
+        page |= split(page, "band", "school", rng)
+    if seed % 3 == 1:
+        page |= split(page, "grade", "support", rng)
+    if seed % 3 == 2:
+        listed = draws[0]
+        part = np.array([rng.binomial(listed, share) for share in rng.random(3)])
+        own = cross(pd.DataFrame(part).rename_axis(index="reason", columns="grade"), partial=["reason"])
+        limits = [
+            Sum(figure_key(reason=r, grade=g), (figure_key(band=0, grade=g),))
+            for r, g in np.ndindex(part.shape)
+        ]
+        page |= Figures(own.counts, own.sums, tuple(limits))
+    if seed % 5 == 0:
+        for week in range(3):
+            page |= weekly(rng.poisson(draws.sum(axis=1)), week)
+    return page
+
+
+def weekly(counts, week: int) -> Figures:
+    "The bands of an earlier week, which add up to its students."
+    parts = {figure_key(band=band, week=week): int(count) for band, count in enumerate(counts)}
+    total = figure_key(week=week)
+    return Figures({**parts, total: sum(parts.values())}, (Sum(total, tuple(parts)),))
+
+
+def test_the_attack_finds_what_is_badly_hidden():
+    page = table([[3, 20], [40, 50]], "band", "grade")
+    three = figure_key(band=0, grade=0)
+    assert interval(page, frozenset({three}), three) == (3, 3)
+    assert interval(page, suppress(page), three) == (0, 23)
+
+
+@pytest.mark.parametrize("start", range(0, 60, 20))
+def test_no_small_count_can_be_worked_out(start):
+    for seed in range(start, start + 20):
+        assert_safe(random_page(seed))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("start", range(0, 1000, 100))
+def test_no_small_count_can_be_worked_out_of_a_thousand_pages(start):
+    for seed in range(start, start + 100):
+        assert_safe(random_page(seed))
+
+
+def test_tables_that_share_a_margin_are_as_safe_as_the_students_behind_them():
+    "Bands by grade and by school are sums of one table of three directions; nothing more follows from that one."
+    rng = np.random.default_rng(5)
+    deep = rng.poisson(4, size=(2, 3, 3))
+    page = table(deep.sum(axis=2), "band", "grade") | table(deep.sum(axis=1), "band", "school")
+    hidden = suppress(page)
+    behind = {figure_key(band=b, grade=g, school=s): int(count) for (b, g, s), count in np.ndenumerate(deep)}
+    lines = [
+        Sum(key, tuple(cell for cell in behind if key <= cell)) for key in page.counts if len(dict(key)) == 2
+    ]
+    joint = Figures({**page.counts, **behind}, page.sums + tuple(lines))
+    small = [key for key, count in page.counts.items() if 0 < count < N_SIZE]
+    assert small, "this draw shows nothing"
+    for key in small:
+        least, most = interval(joint, hidden | set(behind), key)
+        assert np.floor(most + 1e-6) - np.ceil(least - 1e-6) >= 2
