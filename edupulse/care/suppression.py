@@ -91,7 +91,7 @@ class System(NamedTuple):
     most: np.ndarray
     bound: np.ndarray
 
-
+# %% ../../nbs/87_care.suppression.ipynb #6ef4f2b0
 def equations(
     lines: Iterable[Sum],
     figures: Figures,
