@@ -79,7 +79,8 @@ def known_figures(
 ) -> pd.DataFrame:  # period, day, config, fold, figure, value: what was known of `fold` when `period` began
     "The earlier periods of every choice, as they looked on its day."
     table = []
-    for split in sorted({fold.split for fold in folds}, key=lambda split: split.test_from)[1:]:
+    periods = {fold.split.name: fold.split for fold in sorted(folds, key=lambda fold: fold.split.test_from)}
+    for split in list(periods.values())[1:]:
         for fold in (each for each in folds if each.split.test_from < split.test_from):
             row = {"period": split.name, "day": split.train_until, "config": fold.configuration.id}
             then = figures(fold, split.train_until)
