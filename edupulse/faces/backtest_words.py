@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ..backtest.plan import TimeSplit
+from ..evaluation.enough import LEAST_LEFT
 from .backtest_charts import name_of
 from .look import Html, element, join, table
 from .train_words import stacked
@@ -31,11 +32,11 @@ def years_apart(
     one: str,  # titles
     other: str,
 ) -> int:  # number of splits
-    "In how many splits the interval of one configuration's precision lies above that of another."
+    "In how many splits with enough leavers the interval of one configuration's precision lies above that of another."
     spans = {
         (row.fold, row.title): row.figures["precision"]
         for row in folds.itertuples()
-        if row.title in (one, other)
+        if row.title in (one, other) and row.figures["students_who_left"] >= LEAST_LEFT
     }
     years = {fold for fold, _ in spans}
     return sum(spans[year, one]["low"] > spans[year, other]["high"] for year in years)
@@ -141,6 +142,7 @@ def backtest_limits(
         "students, not another place, another year or a changed way of recording.",
         "Whatever was done for a student on a list of those years is in the outcome: who stayed because of help counts "
         "as listed in vain.",
+        f"Where fewer than {LEAST_LEFT} left, no model is called ahead of another: luck would do it too often.",
         "Weeks whose answer is not in yet, and weeks after a student's last attended day, are in no figure.",
         "The configuration that looks best here was chosen among several on these very years; in the next year it will "
         "do a little worse.",

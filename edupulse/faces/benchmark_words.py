@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..benchmark.at_risk import PUBLISHED_FIGURES
+from ..evaluation.enough import verdict
 from ..evaluation.metrics import Interval
 from .backtest_charts import years_chart
 from .evaluation_charts import style_of
 from .look import Html, element, join, table
-from .train_words import stacked, verdict
+from .train_words import stacked
 
 # %% ../../nbs/91_faces.benchmark_words.ipynb #64c42dbf
 @dataclass(frozen=True)
@@ -93,10 +94,10 @@ def listed(
 
 # %% ../../nbs/91_faces.benchmark_words.ipynb #13fe8937
 def verdict_title(
-    spans: Sequence[Interval],  # the lead at each moment
+    ahead: pd.DataFrame,  # figures beside the rival, with the lead, at each moment
 ) -> str:
     "The lead over gradient boosting in a few words."
-    words = {verdict(span) for span in spans}
+    words = {verdict(row.ahead, round(row.n * row.prevalence)) for row in ahead.itertuples()}
     told = words.pop() if len(words) == 1 else "ahead" if "behind" not in words else "behind"
     said = {"ahead": "ahead of", "behind": "behind"}.get(told, "not told apart from")
     some = " at some weeks" if words else ""
@@ -131,7 +132,7 @@ def benchmark_headline(
         f"{beside}.",
         f"{sum(goal.held for goal in goals)} of {len(goals)} goals are held.",
     ]
-    return join([element("h1", verdict_title(list(ahead["ahead"]))), element("p", " ".join(told))])
+    return join([element("h1", verdict_title(ahead)), element("p", " ".join(told))])
 
 # %% ../../nbs/91_faces.benchmark_words.ipynb #d9215313
 def span_cell(

@@ -6,17 +6,18 @@
 __all__ = ['NAMES', 'shadow_headline', 'duel_table', 'next_step', 'shadow_limits']
 
 # %% ../../nbs/91_faces.shadow_words.ipynb #51984ad5
+from ..evaluation.enough import least_left
 from .look import Html, element, join, notice, table
 from ..scoring.shadow import Duel
 
 # %% ../../nbs/91_faces.shadow_words.ipynb #cd3c8026
 def shadow_headline(
     duel: Duel,
-    n_size: int,  # fewest students who left
+    n_size: int,  # smallest group that the district shows
 ) -> Html:
     "The title and the sentence below it."
     if not duel.figures:
-        few = "none" if not duel.leavers else f"fewer than {n_size}"
+        few = "none" if not duel.leavers else f"fewer than {least_left(n_size)}"
         why = (
             f"Both scored {duel.scored:,} student-weeks; {duel.settled:,} of them have an answer, and {few} of these students "
             f"left. An answer takes {duel.horizon_days} days, and then some for the paperwork."

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MEANINGS', 'of_ten', 'common_whole', 'few_left', 'where_enough', 'headline', 'early', 'key_figures',
-           'how_they_compare', 'verdict', 'stacked', 'against', 'model_row', 'model_table', 'day_cells', 'dates_table',
-           'on_dates', 'confidence_words']
+           'how_they_compare', 'stacked', 'against', 'model_row', 'model_table', 'day_cells', 'dates_table', 'on_dates',
+           'confidence_words']
 
 # %% ../../nbs/91_faces.train_words.ipynb #0a21be01
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from itertools import combinations
 import pandas as pd
 
 from ..evaluation.assess import Assessment
+from ..evaluation.enough import FEW, LEAST_LEFT, how_few, least_left, verdict
 from ..evaluation.metrics import Interval, oracle_share
 from .evaluation_charts import style_of
 from .list_charts import dates_chart
@@ -46,8 +47,7 @@ def few_left(
     assessment: Assessment,
 ) -> str:  # nothing where enough left
     "How many students left, where they are too few to state anything by."
-    left = assessment.counts["students_who_left"]
-    return f"{left} student{'' if left == 1 else 's'} left" if left < assessment.question.n_size else ""
+    return how_few(assessment.counts["students_who_left"], assessment.question.n_size)
 
 # %% ../../nbs/91_faces.train_words.ipynb #2a0ae6ad
 def where_enough(
@@ -67,7 +67,7 @@ def headline(
     if few := few_left(assessment):
         title, kept = (
             f"{few} in {period}: too few to say how far this can be trusted",
-            assessment.question.n_size,
+            least_left(assessment.question.n_size),
         )
         why = (
             f"Shares, differences and drawings are shown where {kept} students or more have left. What was computed is "
@@ -136,13 +136,6 @@ def how_they_compare(
     fair = "All models learned from the same past and are judged on the same unseen weeks, at the same number of students."
     return element("p", f"{fair} The rules flag {words.rules}, and put the students with more flags first.")
 
-# %% ../../nbs/91_faces.train_words.ipynb #c717e5f0
-def verdict(
-    difference: Interval,  # the champion's AUROC minus the rival's
-) -> str:
-    "A difference in a word."
-    return "ahead" if difference.low > 0 else "behind" if difference.high < 0 else "not told apart"
-
 # %% ../../nbs/91_faces.train_words.ipynb #e955be9a
 def stacked(
     first: str,  # what counts
@@ -164,7 +157,10 @@ def against(
         mine = assessment.models[assessment.question.champion]["auroc"].value
         return f"{oracle_share(mine, assessment.models[model]['auroc'].value):.0%} of the way to it"
     gain = assessment.ahead.get(model)
-    return stacked(f"{verdict(gain)}, {gain.value:+.3f}", gain.low, gain.high, signed=True) if gain else ""
+    if gain is None:
+        return ""
+    word = verdict(gain, assessment.counts["students_who_left"])
+    return stacked(f"{word}, {gain.value:+.3f}", gain.low, gain.high, signed=True)
 
 # %% ../../nbs/91_faces.train_words.ipynb #61335f2a
 def model_row(
@@ -209,7 +205,8 @@ def day_cells(
     best = others.idxmax()
     gain = here.loc[champion, "auroc"] - others[best]
     small = element("div", f"{gain:+.3f} to {style_of(best).name.lower()}", class_="small")
-    word = join(["yes" if gain > 0 else "no", small])
+    left = round(here["n"].iloc[0] * here["prevalence"].iloc[0])
+    word = join([FEW if left < LEAST_LEFT else "yes" if gain > 0 else "no", small])
     error = element("div", f"ECE {here.loc[champion, 'ece']:.3f}", class_="small")
     precision = join([f"{here.loc[champion, 'average_precision']:.3f}", error])
     return [f"{here['n'].iloc[0]:,}", f"{here['prevalence'].iloc[0]:.1%}", *cells, precision, word]

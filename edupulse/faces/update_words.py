@@ -9,6 +9,7 @@ __all__ = ['WAYS_IN_WORDS', 'HEADS', 'best_ways', 'update_headline', 'way_cells'
 # %% ../../nbs/91_faces.update_words.ipynb #f904fff5
 import pandas as pd
 
+from ..evaluation.enough import LEAST_LEFT
 from .look import Html, element, join, table
 from .train_words import stacked
 
@@ -25,7 +26,8 @@ def best_ways(
     for fold, rows in table.groupby("fold", sort=False):
         ordered = rows.sort_values(figure, ascending=False, kind="stable")
         best = ordered.iloc[0]
-        found[fold] = ordered.loc[ordered[figure] >= best[f"{figure}_low"], "way"].tolist()
+        near = (ordered[figure] >= best[f"{figure}_low"]) | (ordered["students_who_left"] < LEAST_LEFT)
+        found[fold] = ordered.loc[near, "way"].tolist()
     return found
 
 # %% ../../nbs/91_faces.update_words.ipynb #fce1eb35

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..backtest.figures import settled_rows
+from ..evaluation.enough import LEAST_LEFT
 from ..evaluation.fairness import FAIL, UNSURE
 from ..evaluation.groups import withheld
 from ..evaluation.metrics import Interval, Ranking, Resampling, auroc, seats
@@ -80,7 +81,8 @@ def rivals_ahead(
                 other["fold"] == mine["fold"] and other["horizon_days"] == horizon and other["title"] != title
             )
             if same and theirs["value"] > span["value"]:
-                sure = "for certain" if theirs["low"] > span["high"] else "within the luck of the draw"
+                apart = theirs["low"] > span["high"] and mine["figures"]["students_who_left"] >= LEAST_LEFT
+                sure = "for certain" if apart else "within the luck of the draw"
                 found.append(
                     f"In {mine['fold']}, {called(other['title']).lower()} found more: {theirs['value']:.1%} of its list left, "
                     f"{span['value']:.1%} of this one ({sure})."

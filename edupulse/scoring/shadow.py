@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from ..evaluation.enough import least_left
 from edupulse.evaluation.metrics import (
     Interval,
     Ranking,
@@ -180,14 +181,14 @@ def compare(
     pairs: pd.DataFrame,  # as from `both_scored`
     labels: pd.DataFrame,  # as from `build_labels`, with everything that is known today
     capacity_share: float,  # in (0, 1]
-    n_size: int,  # fewest students who left
+    n_size: int,  # smallest group that the district shows
     resampling: Resampling = Resampling(),  # noqa: B008 (frozen)
 ) -> Duel:
     "Both models on the weeks whose outcome is known."
     settled = with_answers(pairs, labels)
     leavers = settled.loc[settled["left"].astype(bool), "student_id"].nunique()
     figures = {}
-    if leavers >= n_size and settled["left"].nunique() == 2:
+    if leavers >= least_left(n_size) and settled["left"].nunique() == 2:
         one, other = (list_figures(settled, name, capacity_share) for name in ("champion", "challenger"))
         values, weights = (one(None), other(None)), resampling.weights(settled["student_id"].to_numpy())
         drawn = np.array([other(each) - one(each) for each in weights])

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..evaluation.enough import how_few
 from ..explain.phrases import day_name, span_name
 from ..explain.reasons import strength
 from ..explain.steps import own_step
@@ -70,9 +71,8 @@ def too_few(
 ) -> str:  # nothing where enough left, or where it is not known how many did
     "How many students left, where they were too few to say anything by."
     left = metrics.get("students_who_left")
-    if left is None or left >= metrics.get("n_size", 10):
-        return ""
-    return f"{left} student{'' if left == 1 else 's'} left: too few to say how far"
+    few = "" if left is None else how_few(left, metrics.get("n_size", 0))
+    return f"{few}: too few to say how far" if few else ""
 
 # %% ../../nbs/80_scoring.words.ipynb #86b4ddd5
 TENS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "all ten")
