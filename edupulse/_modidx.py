@@ -1724,6 +1724,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'edupulse/faces/without_words.py'),
                                               'edupulse.faces.without_words.moved': ( 'faces.without_words.html#moved',
                                                                                       'edupulse/faces/without_words.py'),
+                                              'edupulse.faces.without_words.run_words': ( 'faces.without_words.html#run_words',
+                                                                                          'edupulse/faces/without_words.py'),
                                               'edupulse.faces.without_words.say_cost': ( 'faces.without_words.html#say_cost',
                                                                                          'edupulse/faces/without_words.py'),
                                               'edupulse.faces.without_words.without_section': ( 'faces.without_words.html#without_section',

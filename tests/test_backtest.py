@@ -1,5 +1,6 @@
-"""A backtest that is killed goes on, one that fails says where, and four planted leaks are each refused."""
+"""A backtest that is killed goes on, one that fails says where, four planted leaks are each refused, and figures recompute."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,27 +8,39 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
+import sqlalchemy as sa
 
 from edupulse.backtest import run
+from edupulse.backtest.ahead import found_apart, listed_by_both, precision_apart
 from edupulse.backtest.alarms import check_future
 from edupulse.backtest.choosing import figures_then, known_figures, make_choices, reached_figures
-from edupulse.backtest.fold import Judging, score_fold, stored_labels
+from edupulse.backtest.counselors import counselor_figures, read_caseloads
+from edupulse.backtest.figures import settled_rows
+from edupulse.backtest.fold import Judging, fold_figures, score_fold, stored_labels
 from edupulse.backtest.grid import Configuration, Fold, grid
 from edupulse.backtest.kept import kept_figures, kept_rows, share_of
 from edupulse.backtest.ledger import lead_ledger
 from edupulse.backtest.models import Network
 from edupulse.backtest.plan import Rolling, check_labels, check_people_apart, rows_to_judge, rows_to_learn
 from edupulse.backtest.run import Ask, prepare, run_backtest, unfinished
+from edupulse.backtest.without import Comparison, Frame, compare
+from edupulse.evaluation.enough import verdict
+from edupulse.evaluation.fairness import FairnessRule, audit
+from edupulse.evaluation.groups import read_attributes
 from edupulse.evaluation.metrics import Resampling
 from edupulse.faces.reports import run_report
 from edupulse.features import catalog
+from edupulse.release.evidence import release_facts
 from edupulse.sequences import build_sequences
 from edupulse.settings import Settings
+from edupulse.store.engine import connect, session
+from edupulse.store.tables import caseloads, natural_id, staff, students
 from edupulse.training.tracking import flat_numbers, tracking_client
 
 CHOICES = {"model": ["school_grade_mean", "logistic"], "seed": [0, 1]}
@@ -158,11 +171,38 @@ def flat(figures, place=""):
     return {place: figures}
 
 
-def test_the_report_shows_what_is_on_record(undisturbed, features):
+@pytest.fixture(scope="module")
+def reported(undisturbed):
+    "The report of that backtest, in a home where every student is in one of two counselors' care: its run and its figures."
     settings = Settings(home=undisturbed.prepared.shelf.folder.parent)
-    asked = {"models": CHOICES["model"], "seeds": CHOICES["seed"], "tests": 2}
+    engine, names = connect(settings.url), ("first", "second")
+    with session(engine) as db:
+        roll = db.scalars(sa.select(students.c.id).order_by(students.c.district_id)).all()
+        keys = [natural_id("staff", name) for name in names]
+        made = [
+            {"id": key, "username": name, "role": "counselor"} for key, name in zip(keys, names, strict=True)
+        ]
+        db.execute(sa.insert(staff), made)
+        care = [
+            {"staff_id": keys[n % 2], "student_id": key, "start_date": date(2022, 9, 1)}
+            for n, key in enumerate(roll)
+        ]
+        db.execute(sa.insert(caseloads), care)
+    engine.dispose()
+    asked = {
+        "models": CHOICES["model"],
+        "seeds": CHOICES["seed"],
+        "tests": 2,
+        "out": f"{settings.home}/told.json",
+    }
     asked |= {"capacity_share": 0.1, "bootstrap_repeats": 10, "without": ["discipline"]}
-    page = run_report("backtest", asked, settings=settings).html.read_text(encoding="utf-8")
+    return run_report("backtest", asked, settings=settings), json.loads(
+        (settings.home / "told.json").read_text()
+    )
+
+
+def test_the_report_shows_what_is_on_record(undisturbed, reported, features):
+    page = reported[0].html.read_text(encoding="utf-8")
     assert (
         page.count("<h1") == 1
         and page.count("<main>") == 1
@@ -174,6 +214,94 @@ def test_the_report_shows_what_is_on_record(undisturbed, features):
     for fold in undisturbed.folds.itertuples():
         assert f"{fold.figures['auroc']['value']:.3f}" in page
     assert not any(student in page for student in features["student_id"].unique())
+
+
+@pytest.fixture(scope="module")
+def rows_of(undisturbed):
+    "The judged rows that runs left, found by what MLflow keeps of them and nothing else."
+    shelf = undisturbed.prepared.shelf
+    client = tracking_client(Settings(home=shelf.folder.parent))
+
+    def read(runs):
+        keys = [client.get_run(run).data.tags["fold_key"] for run in runs]
+        parts = [pd.read_parquet(shelf.folder / "rows" / f"{key}.parquet") for key in keys]
+        return pd.concat(
+            [part.assign(run_id=run) for part, run in zip(parts, runs, strict=True)], ignore_index=True
+        )
+
+    return read
+
+
+def same_figures(told, again):
+    "Whether all that a report tells is computed again to six digits; how many figures that were."
+    kept, found = flat(told), flat(again)
+    assert kept.keys() == found.keys() and kept
+    for name, value in kept.items():
+        near = isinstance(value, float) and np.isclose(value, found[name], atol=1e-6, rtol=0)
+        assert near or value == found[name] or (value is None and pd.isna(found[name])), name
+    return sum(isinstance(value, float) for value in kept.values())
+
+
+def test_every_comparison_recomputes_from_the_rows_of_its_runs(reported, rows_of):
+    "Ahead of whom, by counselor, and for each choice what it reached and what the best did."
+    told, checked = reported[1], 0
+    for row in told["ahead"]:
+        both = listed_by_both(*(settled_rows(rows_of([run])) for run in row["runs"]), 0.1)
+        apart, found = precision_apart(both, JUDGING.resampling), found_apart(both)
+        again = {**apart._asdict(), **found, "said": verdict(apart, found["left"])}
+        checked += same_figures({name: row[name] for name in again}, again)
+        sides = [both[both[side]].groupby("as_of")["left"].mean().mean() for side in ("one", "other")]
+        assert np.isclose(row["value"], sides[0] - sides[1], atol=1e-6)
+    found = {run: figures_of(rows_of([run])) for run in {row["run_id"] for row in told["folds"]}}
+    for row in told["choices"]:
+        reached = [found[row[run]][row["figure"]] for run in ("run_id", "best_run_id")]
+        again = {"value": reached[0], "best": reached[1], "regret": reached[1] - reached[0]}
+        checked += same_figures({name: row[name] for name in again}, again)
+    assert checked > 50 and {row["said"] for row in told["ahead"]} == {"too few left"}
+
+
+def figures_of(rows):
+    "Precision at capacity, average precision and AUROC of one fold."
+    figures = fold_figures(rows, 60, JUDGING)
+    return {name: figures[name]["value"] for name in ("precision", "average_precision", "auroc")}
+
+
+def test_what_was_picked_recomputes_from_the_rows_of_the_earlier_runs(reported, undisturbed, rows_of):
+    told, (shelf, folds) = reported[1], (undisturbed.prepared.shelf, undisturbed.prepared.folds)
+    runs = {(row["config"], row["fold"]): row["run_id"] for row in told["folds"]}
+
+    def then(fold, day):
+        rows = rows_of([runs[fold.configuration.id, fold.split.name]]).drop(columns="run_id")
+        return figures_then(fold, rows, stored_labels(shelf, fold.configuration, day), 0.1)
+
+    again = make_choices(known_figures(folds, then), reached_figures(pd.DataFrame(told["folds"])))
+    kept = [{name: row[name] for name in again} for row in told["choices"]]
+    assert same_figures(kept, again.to_dict("records")) > 50
+
+
+def test_every_group_and_counselor_recomputes_from_the_rows_of_its_runs(reported, undisturbed, rows_of):
+    told, home = reported[1], undisturbed.prepared.shelf.folder.parent
+    engine = connect(Settings(home=home).url)
+    attributes, care = read_attributes(engine), read_caseloads(engine)
+    engine.dispose()
+    rule = FairnessRule(resampling=JUDGING.resampling)
+    audited = audit(rows_of(told["fairness"]["runs"]), attributes, 0.1, rule)
+    checked = same_figures(told["fairness"], json.loads(json.dumps(audited.plain())))
+    assert told["release"][told["best"]] == json.loads(json.dumps(release_facts(audited)))
+
+    for each in told["without"]:
+        pair = [rows_of(runs) for runs in each["runs"]]
+        again = compare(pair[0], pair[1].drop(columns="run_id"), Frame(attributes, 0.1, rule))
+        again = Comparison(each["title"], tuple(each["without"]), **again, runs=tuple(each["runs"])).plain()
+        checked += same_figures(each, again)
+
+    runs = dict.fromkeys(row["run_id"] for row in told["counselors"])
+    again = [
+        {"run_id": run, **each} for run in runs for each in counselor_figures(rows_of([run]), care, JUDGING)
+    ]
+    kept = [{name: value for name, value in row.items() if name != "fold"} for row in told["counselors"]]
+    assert {row["staff"] for row in kept} == {"all", "first", "second"}
+    assert checked + same_figures(kept, again) > 500
 
 
 def test_what_is_said_after_the_last_attended_day_is_no_lead(undisturbed):

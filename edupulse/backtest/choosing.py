@@ -157,17 +157,19 @@ def reached_figures(
 # %% ../../nbs/69_backtest.choosing.ipynb #5043cdd6
 def choose(
     backtest: Backtest,
-) -> (
-    pd.DataFrame
-):  # as from `make_choices`, with title and best_title; empty where there is nothing to choose
+) -> pd.DataFrame:  # as from `make_choices`, with title, best_title, run_id and best_run_id; empty where there is nothing to choose
     "How each rule would have chosen in a backtest's past, and what it cost."
     shelf, folds = backtest.prepared.shelf, comparable(backtest.prepared.folds)
     known = known_figures(folds, lambda fold, day: kept_figures(fold, shelf, day))
     choices = make_choices(known, reached_figures(backtest.folds))
     if choices.empty or backtest.folds["config"].nunique() < 2:
         return pd.DataFrame()
-    named = backtest.folds.drop_duplicates("config").set_index("config")["title"]
-    return choices.assign(title=choices["config"].map(named), best_title=choices["best_config"].map(named))
+    named = backtest.folds.set_index(["config", "fold"])[["title", "run_id"]]
+    for place in ("", "best_"):
+        reached = named.loc[list(zip(choices[f"{place}config"], choices["period"], strict=True))]
+        own = {f"{place}{name}": reached[name].to_numpy() for name in reached}
+        choices = choices.assign(**own)
+    return choices
 
 # %% ../../nbs/69_backtest.choosing.ipynb #21c44692
 def pick_next(

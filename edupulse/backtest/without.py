@@ -118,14 +118,18 @@ class Comparison:
     costs: dict  # as from `costs`
     groups: pd.DataFrame  # as from `group_changes`, of every attribute
     gates: tuple[Gate, Gate]  # with, without
-    runs: tuple[str, ...] = ()  # ids in MLflow of the folds without
+    runs: tuple[tuple[str, ...], ...] = ()  # ids in MLflow of the folds with, and of those without
 
     def plain(self) -> dict:  # JSON
         "The comparison as plain values."
         costs = {name: [*value[:2], *value[2]] for name, value in self.costs.items()}
         rows = self.groups.astype(object).where(self.groups.notna(), None).to_dict("records")
         told = {"title": self.title, "without": list(self.without), "students": self.students, "costs": costs}
-        return told | {"groups": rows, "gates": [str(each) for each in self.gates], "runs": list(self.runs)}
+        return told | {
+            "groups": rows,
+            "gates": [str(each) for each in self.gates],
+            "runs": [*map(list, self.runs)],
+        }
 
     def __repr__(self) -> str:
         "One line with what precision costs."
@@ -179,10 +183,8 @@ def compare_without(
     again = run_backtest(replace(backtest.prepared.ask, configurations=tuple(others)), settings, processes)
     mine, found = backtest.judged(config=config), []
     for other in others:
-        rows, runs = (
-            again.judged(config=other.id),
-            again.folds.loc[again.folds["config"] == other.id, "run_id"],
-        )
+        rows = again.judged(config=other.id)
+        runs = tuple(tuple(each["run_id"].unique()) for each in (mine, rows))
         told = compare(mine, rows.drop(columns="run_id"), frame)
-        found.append(Comparison(title, other.without, **told, runs=tuple(runs)))
+        found.append(Comparison(title, other.without, **told, runs=runs))
     return found

@@ -196,6 +196,7 @@ class Audit:
     rule: FairnessRule
     table: pd.DataFrame  # as from `audit_attribute`, of every attribute
     absent: tuple[str, ...]  # attributes of which nothing is recorded
+    runs: tuple[str, ...] = ()  # ids of the runs that the rows come from, where they are known
 
     @property
     def suppressed(self) -> dict[str, list[str]]:  # attribute → groups
@@ -206,7 +207,8 @@ class Audit:
     def plain(self) -> dict:  # JSON
         "The audit as plain values."
         rows = self.table.astype(object).where(self.table.notna(), None).to_dict("records")
-        return {"model": self.model, "rule": asdict(self.rule), "groups": rows, "absent": list(self.absent)}
+        told = {"model": self.model, "rule": asdict(self.rule), "groups": rows}
+        return told | {"absent": list(self.absent), "runs": list(self.runs)}
 
     def __repr__(self) -> str:
         "One line that counts the verdicts."
@@ -229,7 +231,8 @@ def audit(
     if not calibrated:
         table = table[table["measure"] != "calibration"].reset_index(drop=True)
     model = str(judged["model"].iloc[0]) if "model" in judged else "model"
-    return Audit(model, rule, table, tuple(name for name in ATTRIBUTES if name not in there))
+    runs = tuple(judged["run_id"].unique()) if "run_id" in judged else ()
+    return Audit(model, rule, table, tuple(name for name in ATTRIBUTES if name not in there), runs)
 
 # %% ../../nbs/65_evaluation.fairness.ipynb #a946ebe8
 @dataclass(frozen=True)
