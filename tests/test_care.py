@@ -1,23 +1,36 @@
 "Who sees whom, what people do and the log of it, on both databases."
 
 import random
+import re
 import shutil
+import subprocess
+import sys
 import threading
+import time
 from datetime import date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+import yaml
 from alembic import command
 
+from edupulse.care.acts import dispute_flag, end_plan, log_contact, read_draft, save_draft, start_plan, undo
 from edupulse.care.audit import first_broken, last_entry, read_witness, record, witness, witness_file
+from edupulse.care.entries import PLAN_KINDS, REFUSALS, Refused
+from edupulse.care.history import PLAN_STATES, contacts_of, fixes_of, plans_of
 from edupulse.care.viewer import REFUSED, Care, Viewer, find_viewer
 from edupulse.faces.doctor import ask
+from edupulse.labels import build_labels
+from edupulse.resources import resource
 from edupulse.settings import Settings
 from edupulse.store import tables
-from edupulse.store.columns import STAFF_ROLES
+from edupulse.store.columns import CONTACT_KINDS, DISPUTE_REASONS, STAFF_ROLES
 from edupulse.store.engine import connect, session
 from edupulse.store.migrate import alembic_config, migrate, migration, store_state
+from edupulse.store.snapshot import refresh
 from edupulse.store.tables import natural_id
+from edupulse.support import support_spans
+from edupulse.told import count_told
 
 START, TODAY = date(2025, 9, 1), date(2025, 11, 3)
 SCHOOLS = ("north", "south", "west")
@@ -257,6 +270,161 @@ def test_the_doctor_names_the_first_bad_entry(migrated_sqlite, tmp_path):
     found = ask("audit", settings)
     assert found.state == "fail" and found.found.startswith("entry 4 of the audit log is missing")
     engine.dispose()
+
+
+# --- acts ------------------------------------------------------------------------------------------------------------
+
+CALL = {
+    "kind": "call",
+    "reached": "yes",
+    "contact_date": TODAY,
+    "note": "with Quirrenbach1, \x00 <b>at noon</b> \ud800",
+}
+PLAN = {"kind": "mentor", "positive_goal": "comes on Mondays", "start_date": TODAY - timedelta(7)}
+
+
+def counselor(engine):
+    "A counselor with students in her care, one of them, and one who is not."
+    fill_district(engine)
+    care = Care(engine, find_viewer(engine, "counselor1"), TODAY)
+    theirs = care.student_ids()
+    return care, min(theirs), min({student(n) for n in range(40)} - theirs)
+
+
+def everything(engine):
+    "What the acts write, whole."
+    written = ("contacts", "interventions", "data_fixes", "training_feedback", "audit_log", "audit_head")
+    with session(engine, read_only=True) as db:
+        return {name: db.execute(sa.select(tables.metadata.tables[name])).all() for name in written}
+
+
+def test_every_act_and_its_undoing_is_written_with_its_line_and_without_a_name(store):
+    care, theirs, _ = counselor(store)
+    score = natural_id("predictions", next(n for n in range(40) if student(n) == theirs))
+    done = [
+        ("log_contact", log_contact(care, str(theirs), CALL)),
+        ("start_plan", start_plan(care, theirs, PLAN)),
+        (
+            "dispute_flag",
+            dispute_flag(care, theirs, {"reason": "known_transfer", "prediction_id": str(score)}),
+        ),
+    ]
+    contact, plan, fix = contacts_of(care, [theirs])[0], plans_of(care)[0], fixes_of(care)[0]
+    assert contact.note == "with Quirrenbach1,  <b>at noon</b> ?" and plan.end_date == TODAY + timedelta(35)
+    assert (fix.reason, fix.state, fix.prediction_id) == ("known_transfer", "open", score)
+    told = everything(store)["training_feedback"]
+    assert [(row.feedback_type, row.outcome_type, row.outcome_date) for row in told] == [
+        ("false_positive", None, None)
+    ]
+    end_plan(care, plan.id, {"completed": "no", "outcome": "moved away"})
+    for action, key in [("end_plan", plan.id), *done]:
+        assert undo(care, action, str(key)) == theirs
+    held = everything(store)
+    assert contacts_of(care) == plans_of(care) == fixes_of(care) == held["training_feedback"] == []
+    assert [len(held[name]) for name in ("contacts", "interventions", "data_fixes", "audit_log")] == [
+        1,
+        1,
+        1,
+        8,
+    ]
+    assert "Quirrenbach" not in repr(held["audit_log"]) and "noon" not in repr(held["audit_log"])
+    assert first_broken(store) is None and len(read_witness(witness_file(store))) == 8
+
+
+def test_what_is_refused_writes_nothing_and_says_one_line(store):
+    care, theirs, others = counselor(store)
+    colleague = next(Care(store, find_viewer(store, name), TODAY) for name in ("counselor2", "counselor3", "teacher1")
+                     if others in Care(store, find_viewer(store, name), TODAY).student_ids())  # fmt: skip
+    rows = [
+        log_contact(colleague, others, CALL),
+        start_plan(colleague, others, PLAN),
+        dispute_flag(colleague, others, {"reason": "medical"}),
+    ]
+    score = natural_id("predictions", next(n for n in range(40) if student(n) == others))
+    before = everything(store)
+    tries = [
+        lambda: log_contact(care, others, CALL),
+        lambda: start_plan(care, natural_id("students", "nobody"), PLAN),
+        lambda: dispute_flag(care, others, {"reason": "medical"}),
+        lambda: end_plan(care, rows[1], {"completed": "yes"}),
+        *(lambda action=action, key=key: undo(care, action, key)
+          for action, key in zip(("log_contact", "start_plan", "dispute_flag"), rows, strict=True)),
+        lambda: undo(care, "drop table", rows[0]),
+        lambda: dispute_flag(care, theirs, {"reason": "disagree", "prediction_id": str(score)}),  # another's score
+        lambda: dispute_flag(care, theirs, {"reason": "disagree", "prediction_id": "x"}),
+        lambda: log_contact(care, theirs, {**CALL, "contact_date": TODAY + timedelta(1)}),
+        lambda: log_contact(care, theirs, {**CALL, "note": "x" * 2001}),
+        lambda: start_plan(care, theirs, {**PLAN, "champion_id": str(natural_id("staff", "counselor0"))}),  # inactive
+        lambda: start_plan(care, theirs, {**PLAN, "positive_goal": ""}),
+        lambda: save_draft(care, others, "contact", {"note": "x"}),
+    ]  # fmt: skip
+    for attempt in tries:
+        with pytest.raises((PermissionError, Refused)) as refused:
+            attempt()
+        assert "\n" not in str(refused.value) and str(others) not in str(refused.value)
+    assert everything(store) == before and read_draft(colleague, others, "contact") == {}
+
+
+def test_a_disputed_flag_is_no_label_and_a_withdrawn_plan_no_support(store, tmp_path):
+    care, theirs, _ = counselor(store)
+    plain = refresh(store, tmp_path / "snapshot", progress=False)
+    labels, score = (
+        build_labels(plain),
+        natural_id("predictions", next(n for n in range(40) if student(n) == theirs)),
+    )
+    dispute_flag(care, theirs, {"reason": "known_transfer", "prediction_id": score})
+    plan = start_plan(care, theirs, PLAN)
+    made = refresh(store, tmp_path / "snapshot", progress=False)
+    assert build_labels(made).equals(labels) and len(labels)
+    assert (
+        count_told(made)["told"] == count_told(made)["without_outcome"] == 1 and len(support_spans(made)) == 1
+    )
+    undo(care, "start_plan", plan)
+    assert support_spans(refresh(store, tmp_path / "snapshot", progress=False)).empty
+
+
+ACTING = """
+import sys, uuid
+from datetime import date
+from edupulse.care.acts import log_contact
+from edupulse.care.entries import PLAN_KINDS, REFUSALS, Refused
+from edupulse.care.history import PLAN_STATES, contacts_of, fixes_of, plans_of
+from edupulse.care.viewer import Care, find_viewer
+from edupulse.store.engine import connect
+engine = connect(sys.argv[1])
+care = Care(engine, find_viewer(engine, "counselor1"), date(2025, 11, 3))
+print("ready", flush=True)
+while True:
+    log_contact(care, sys.argv[2], {"kind": "call", "reached": "yes", "contact_date": date(2025, 11, 3)})
+"""
+
+
+def test_whoever_is_killed_leaves_both_or_neither(store):
+    care, theirs, _ = counselor(store)
+    url, chance = store.url.render_as_string(hide_password=False), random.Random(5)
+    for _ in range(2):
+        child = subprocess.Popen([sys.executable, "-c", ACTING, url, str(theirs)], stdout=subprocess.PIPE)
+        assert child.stdout.readline() == b"ready\n"
+        time.sleep(0.2 + chance.random() / 5)
+        child.kill()
+        child.wait()
+    written = len(contacts_of(care))
+    log_contact(care, theirs, CALL)
+    held = everything(store)
+    assert written > 1 and len(held["contacts"]) == len(held["audit_log"]) == written + 1
+    assert {row.entity_id for row in held["audit_log"]} == {str(row.id) for row in held["contacts"]}
+    assert first_broken(store) is None and len(read_witness(witness_file(store))) == written + 1
+
+
+def test_refusals_are_in_every_catalogue_as_they_are_here():
+    for language in ("en", "es"):
+        words = yaml.safe_load(resource(f"reports/words/{language}.yaml").read_text(encoding="utf-8"))["acts"]
+        fields = [set(re.findall(r"{(\w+)}", words["refused"][name])) for name in REFUSALS]
+        assert fields == [set(re.findall(r"{(\w+)}", said)) for said in REFUSALS.values()]
+        assert (words["refused"] == REFUSALS) == (language == "en")
+        for group, known in (("contact_kinds", CONTACT_KINDS), ("plan_kinds", PLAN_KINDS), ("plan_states", PLAN_STATES),
+                             ("dispute_reasons", DISPUTE_REASONS)):  # fmt: skip
+            assert tuple(words[group]) == known
 
 
 # --- the store of before ---------------------------------------------------------------------------------------------

@@ -48,6 +48,9 @@ def store_content(
             if "superseded_at" in table.c:
                 current = sa.select(sa.func.count()).select_from(table).where(table.c.superseded_at.is_(None))
                 content["current"][name] = db.scalar(current)
+            if name in ANSWERS and content["rows"][name]:
+                told = table.c.get("updated_at", table.c.created_at)
+                content.setdefault("told", {})[name] = str(db.scalar(sa.select(sa.func.max(told))))
     return content
 
 # %% ../../nbs/13_store.snapshot.ipynb #df125825
