@@ -611,6 +611,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'edupulse.care.week': { 'edupulse.care.week.Pattern': ('care.week.html#pattern', 'edupulse/care/week.py'),
                                     'edupulse.care.week.Week': ('care.week.html#week', 'edupulse/care/week.py'),
                                     'edupulse.care.week.Week.__repr__': ('care.week.html#week.__repr__', 'edupulse/care/week.py'),
+                                    'edupulse.care.week.Week.common': ('care.week.html#week.common', 'edupulse/care/week.py'),
                                     'edupulse.care.week.Week.place': ('care.week.html#week.place', 'edupulse/care/week.py'),
                                     'edupulse.care.week.WeekRule': ('care.week.html#weekrule', 'edupulse/care/week.py'),
                                     'edupulse.care.week.WeekRule.__post_init__': ( 'care.week.html#weekrule.__post_init__',
