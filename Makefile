@@ -29,9 +29,9 @@ demo: setup  ## a synthetic district from raw records to an explained caseload
 lab: setup  ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab nbs/index.ipynb
 
-dashboard: setup  ## the counselor's pages (not built yet: says where this week's report is)
-	@echo "The dashboards are not built yet. This week's caseload is a report:"; \
-	  ls -t data/demo/runs/score/*/score.html 2>/dev/null | head -n 1 | grep . || echo "  none yet: run \`make demo\`"; exit 1
+dashboard: setup  ## the counselor's pages on the demo's district, in a browser
+	@test -f data/demo/demo.json || { echo "there is no demo yet: run \`make demo\` first"; exit 1; }
+	EDUPULSE_HOME=data/demo $(BIN)/edupulse dashboard
 
 test: setup browser sync lint notebooks  ## everything that must hold, about ten minutes on two cores
 	$(BIN)/python -m pytest tests -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder

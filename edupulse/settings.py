@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     n_size: int = Field(10, ge=2)  # smallest group shown in an aggregate
     threads: int = Field(0, ge=0)  # for DuckDB and the network; 0 means all cores
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    identity_header: str = Field("", pattern="^[A-Za-z0-9-]*$")  # in which a proxy says who looks
+    dashboard_proxies: str = "127.0.0.1"  # whose header is believed: addresses or networks, between commas
+    dashboard_user: str = ""  # the one person who looks, where there is no proxy
+    dashboard_pool: int = Field(1, ge=1, le=50)  # pages of each kind that stand ready
 
     @cached_property
     def url(self) -> str:

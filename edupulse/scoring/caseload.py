@@ -90,7 +90,13 @@ def read_details(
     same = sa.and_(p.student_id == s.id, p.as_of == as_of, p.model_version == model_version)
     joined = students.outerjoin(predictions, same)
     joined = joined.outerjoin(student_features, sa.and_(f.student_id == s.id, f.feature_date == as_of))
-    columns = [s.id.label("student_id"), p.id.label("prediction_id"), s.first_name, s.last_name, s.district_id]
+    columns = [
+        s.id.label("student_id"),
+        p.id.label("prediction_id"),
+        s.first_name,
+        s.last_name,
+        s.district_id,
+    ]
     query = sa.select(*columns, p.risk_factors, p.trajectory, f.feature_vector).select_from(joined)
     with session(engine, read_only=True) as db:
         found = in_parts(db, query, s.id, student_ids)
