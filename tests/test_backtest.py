@@ -8,13 +8,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
-import sqlalchemy as sa
 
 from edupulse.backtest import run
 from edupulse.backtest.ahead import found_apart, listed_by_both, precision_apart
@@ -39,8 +37,7 @@ from edupulse.features import catalog
 from edupulse.release.evidence import release_facts
 from edupulse.sequences import build_sequences
 from edupulse.settings import Settings
-from edupulse.store.engine import connect, session
-from edupulse.store.tables import caseloads, natural_id, staff, students
+from edupulse.store.engine import connect
 from edupulse.training.tracking import flat_numbers, tracking_client
 
 CHOICES = {"model": ["school_grade_mean", "logistic"], "seed": [0, 1]}
@@ -173,22 +170,8 @@ def flat(figures, place=""):
 
 @pytest.fixture(scope="module")
 def reported(undisturbed):
-    "The report of that backtest, in a home where every student is in one of two counselors' care: its run and its figures."
+    "The report of that backtest, in a home whose counselors have the students of their schools in care: its run and its figures."
     settings = Settings(home=undisturbed.prepared.shelf.folder.parent)
-    engine, names = connect(settings.url), ("first", "second")
-    with session(engine) as db:
-        roll = db.scalars(sa.select(students.c.id).order_by(students.c.district_id)).all()
-        keys = [natural_id("staff", name) for name in names]
-        made = [
-            {"id": key, "username": name, "role": "counselor"} for key, name in zip(keys, names, strict=True)
-        ]
-        db.execute(sa.insert(staff), made)
-        care = [
-            {"staff_id": keys[n % 2], "student_id": key, "start_date": date(2022, 9, 1)}
-            for n, key in enumerate(roll)
-        ]
-        db.execute(sa.insert(caseloads), care)
-    engine.dispose()
     asked = {
         "models": CHOICES["model"],
         "seeds": CHOICES["seed"],
@@ -300,7 +283,8 @@ def test_every_group_and_counselor_recomputes_from_the_rows_of_its_runs(reported
         {"run_id": run, **each} for run in runs for each in counselor_figures(rows_of([run]), care, JUDGING)
     ]
     kept = [{name: value for name, value in row.items() if name != "fold"} for row in told["counselors"]]
-    assert {row["staff"] for row in kept} == {"all", "first", "second"}
+    names = {f"counselor.{school}.1" for school in ("hs01", "hs02", "ms01", "ms02")}
+    assert {row["staff"] for row in kept} == {"all", *names} == {"all", *care["staff"]}
     assert checked + same_figures(kept, again) > 500
 
 

@@ -20,6 +20,7 @@ from edupulse.care.entries import PLAN_KINDS, REFUSALS, Refused
 from edupulse.care.history import PLAN_STATES, contacts_of, fixes_of, plans_of
 from edupulse.care.viewer import REFUSED, Care, Viewer, find_viewer
 from edupulse.faces.doctor import ask
+from edupulse.ingest.load import ingest_folder
 from edupulse.labels import build_labels
 from edupulse.resources import resource
 from edupulse.settings import Settings
@@ -425,6 +426,62 @@ def test_refusals_are_in_every_catalogue_as_they_are_here():
         for group, known in (("contact_kinds", CONTACT_KINDS), ("plan_kinds", PLAN_KINDS), ("plan_states", PLAN_STATES),
                              ("dispute_reasons", DISPUTE_REASONS)):  # fmt: skip
             assert tuple(words[group]) == known
+
+
+# --- people from files -----------------------------------------------------------------------------------------------
+
+PEOPLE = """username,display_name,role,school_id,is_active
+rivera,"Ana ""Nana"" Rivera",counselor,{school},
+cole,Sam Cole,Counselor,{school},yes
+stone,,researcher,,
+,Nobody,teacher,{school},
+guard,Some Guard,guard,{school},
+lost,Lee Lost,teacher,nowhere,
+"""
+CARED = """username,district_id,start_date,end_date
+rivera,D-001,2023-09-05,
+rivera,D-002,2023-09-05,
+cole,D-002,2023-09-06,2023-09-08
+guard,D-001,2023-09-05,
+cole,D-001,2023-09-08,2023-09-05
+cole,D-XXX,2023-09-05,
+cole,D-001,last week,
+"""
+
+
+def test_staff_and_caseloads_come_with_an_import_and_what_is_wrong_is_named(store, tmp_path):
+    folder = tmp_path / "sample"
+    shutil.copytree(resource("data/samples/district"), folder)
+    school = (folder / "schools.csv").read_text(encoding="utf-8").splitlines()[1].split(",")[0]
+    assert not any("staff" in line or "caseload" in line for line in ingest_folder(folder, store).lines())
+    (folder / "staff.csv").write_text(PEOPLE.format(school=school), encoding="utf-8")
+    (folder / "caseloads.csv").write_text(CARED, encoding="utf-8")
+    told = {file.relation: file for file in ingest_folder(folder, store).files}
+    assert told["staff"].reasons == {
+        "username:missing_value": 1,
+        "role:unknown_code": 1,
+        "school_id:unknown_school": 1,
+    }
+    assert told["staff"].first_lines == {
+        "username:missing_value": 5,
+        "role:unknown_code": 6,
+        "school_id:unknown_school": 7,
+    }
+    reasons = {"username:unknown_staff": 1, "end_date:end_before_start": 1, "district_id:unknown_student": 1, "start_date:invalid_date": 1}  # fmt: skip
+    assert told["caseloads"].reasons == reasons and told["caseloads"].added == told["staff"].added == 3
+    assert ingest_folder(folder, store).changed == 0
+    rivera, cole = (find_viewer(store, name) for name in ("rivera", "cole"))
+    assert rivera.display_name == 'Ana "Nana" Rivera' and cole.role == "counselor"
+    seen = [len(Care(store, cole, date(2023, 9, day)).student_ids()) for day in (5, 6, 8, 9)]
+    assert seen == [0, 1, 1, 0] and len(Care(store, rivera, date(2023, 9, 20)).student_ids()) == 2
+    (folder / "staff.csv").write_text(PEOPLE.format(school=school).replace(",yes", ",no"), encoding="utf-8")
+    (folder / "caseloads.csv").write_text(
+        CARED.replace("D-001,2023-09-05,\n", "D-001,2023-09-05,2023-09-19\n", 1), encoding="utf-8"
+    )
+    assert ingest_folder(folder, store).changed == 2
+    assert len(Care(store, rivera, date(2023, 9, 20)).student_ids()) == 1
+    with pytest.raises(LookupError):
+        find_viewer(store, "cole")
 
 
 # --- the store of before ---------------------------------------------------------------------------------------------

@@ -431,16 +431,12 @@ def test_rows_of_a_student_who_was_set_aside_are_told_from_those_of_nobody(sqlit
 def test_what_the_store_knows_of_days_and_periods_counts_too(store, tmp_path):
     assert not ingest_folder(SAMPLE, store).total("quarantined")
     header = {
-        name: (SAMPLE / f"{name}.csv").read_text(encoding="utf-8").splitlines()[0] for name in CONTRACTS
+        name: (SAMPLE / f"{name}.csv").read_text(encoding="utf-8").splitlines()[0]
+        for name in ("calendar", "enrollments", "schools")
     }
     rows = ["2023-09-12,1", "2023-09-12,4", "2023-09-12,5", "2023-10-02,1", "1900-01-01,99"]
     text = "\n".join(["district_id,date,period,status", *(f"D-009,{row},tardy" for row in rows)])
-    nothing_new = {
-        "calendar": header["calendar"],
-        "enrollments": header["enrollments"],
-        "schools": header["schools"],
-    }
-    folder = copy_of(tmp_path / "x", attendance=text, **nothing_new)
+    folder = copy_of(tmp_path / "x", attendance=text, **header)
     (told,) = (file for file in ingest_folder(folder, store).files if file.file == "attendance.csv")
     assert told.reasons == {"date:outside_calendar": 2, "period:impossible_period": 1} and told.accepted == 2
 

@@ -197,6 +197,7 @@ def test_the_published_files_are_what_pandas_makes_of_them(tmp_path, migrated_sq
     stored = {
         name: frame(engine, f"select count(*) as n from {contract.table}").n[0]
         for name, contract in CONTRACTS.items()
+        if not contract.quiet
     }
     assert made | {"discipline": 0} == stored
     counts = check_against_pandas(engine, PUBLISHED)

@@ -64,6 +64,19 @@ def test_same_seed_same_bytes_whatever_the_threads(tmp_path):
     assert all(found[0][name] != found[2][name] for name in ("students.csv", "attendance.csv", "grades.csv"))
 
 
+def test_nobody_has_more_students_than_a_counselor_can_and_each_student_has_one(engine):
+    held = """(select day, username, district_id from (select distinct start_date as day from caseloads)
+        join caseloads on start_date <= day and (end_date is null or end_date >= day))"""
+    ((most,),) = engine.sql(
+        f"select max(n) from (select count(*) as n from {held} group by day, username)"
+    ).fetchall()
+    ((own,),) = engine.sql(
+        f"select avg(n) from (select count(*) as n from {held} group by day, district_id)"
+    ).fetchall()
+    ((strangers,),) = engine.sql("select count(*) from caseloads anti join staff using (username)").fetchall()
+    assert 200 < most <= 380 and 1 <= own < 1.01 and strangers == 0
+
+
 def test_marginals_lie_in_their_bands(district):
     table = compare(district)
     assert table["believable"].all(), table.loc[~table["believable"], ["measured", "low", "high"]].to_string()
@@ -84,7 +97,8 @@ def test_true_risk_is_calibrated_and_not_perfect():
 
 def test_truth_is_apart_and_no_import_names_it(district):
     outside = {file.stem for file in district.iterdir() if file.is_file()}
-    assert outside == {"students", "schools", "calendar", "enrollments", "attendance", "grades", "discipline"}
+    records = {"students", "schools", "calendar", "enrollments", "attendance", "grades", "discipline"}
+    assert outside == records | {"staff", "caseloads"}
     truth = pd.read_parquet(district / "truth" / "hazard.parquet")
     assert not truth.duplicated(["district_id", "as_of"]).any() and truth["p_60"].between(0, 1).all()
     for column in ("p_60", "hazard", "baseline", "engagement", "spiral"):

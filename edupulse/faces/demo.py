@@ -78,7 +78,8 @@ def recipe(
     return {"students": demo.students, "years": demo.years, "seed": demo.seed, "generator": generator}
 
 # %% ../../nbs/96_faces.demo.ipynb #edb14ce3
-MADE = ("records", "snapshot", "features", "edupulse.db", "edupulse.db-wal", "edupulse.db-shm")
+MADE = ("records", "snapshot", "features")
+MADE += ("edupulse.db", "edupulse.db-wal", "edupulse.db-shm", "edupulse.db.witness")
 
 # %% ../../nbs/96_faces.demo.ipynb #4161c190
 def clear_old(
@@ -260,6 +261,8 @@ def run_demo(
     seed: int = 0,
 ) -> str:  # what was found and which pages to open
     "The whole job on a made-up district."
+    from edupulse.faces.tried import people_at_work
+
     demo, clock = Demo(Path(home), students=students, seed=seed), Clock()
     with clock.step(f"Records of a made-up district of {students:,} students"):
         made = make_records(demo)
@@ -270,12 +273,14 @@ def run_demo(
         held = make_features(demo)
     dates = pick_dates(demo.records / "calendar.csv")
     pages = run_reports(demo, dates, clock)
+    with clock.step("What counselors did before"):
+        people = people_at_work(demo.settings.url, dates.as_of, str(demo.home))
     told = [
         imported if made else f"The records were there already; {imported}.",
         held,
         *key_figures(demo, dates),
     ]
-    return "\n".join([*told, "", *say_pages(pages)])
+    return "\n".join([*told, "", *say_pages(pages), *people])
 
 # %% ../../nbs/96_faces.demo.ipynb #3a0cc6c9
 def say_pages(

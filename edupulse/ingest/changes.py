@@ -58,7 +58,7 @@ def read_stored(
         connection.unregister("stored_rows")
 
 # %% ../../nbs/22_ingest.changes.ipynb #048a0d58
-KNOWN = ("schools", "calendar", "students", "enrollments")
+KNOWN = ("schools", "calendar", "students", "enrollments", "staff")
 
 
 def know_store(

@@ -17,7 +17,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..resources import read_data
-from ..store.columns import ATTENDANCE_STATUSES, DAY_TYPES, EXIT_REASONS
+from ..store.columns import ATTENDANCE_STATUSES, DAY_TYPES, EXIT_REASONS, STAFF_ROLES
 
 # %% ../../nbs/20_ingest.contract.ipynb #27279d8a
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Contract:
     optional: tuple[str, ...]  # columns that may be missing
     key: tuple[str, ...]  # the natural key, for messages
     needed: bool = False  # an import cannot do without this file
+    quiet: bool = False  # nothing is said where there is no such file
     accept: str = ""  # the statement in sql/, without `.sql`
 
     @property
@@ -53,6 +54,7 @@ def read_contracts(
             entry["table"],
             *(tuple(entry[columns]) for columns in ("required", "optional", "key")),
             needed=entry.get("needed", False),
+            quiet=entry.get("quiet", False),
             accept=f"{folder}/accept/{name}",
         )
         for name, entry in read_data(f"{folder}/contracts").items()
@@ -83,7 +85,9 @@ REASONS = {
     "unknown_code": "a word that neither EduPulse nor the mapping file knows; list it under codes",
     "unknown_student": "no such student in students.csv or the store",
     "unknown_school": "no such school in schools.csv or the store",
+    "unknown_staff": "no such person in staff.csv or the store",
     "exit_before_entry": "the exit is before the entry",
+    "end_before_start": "the end is before the start",
     "superseded_before_recorded": "superseded before it was recorded",
     "too_long": "longer than the store keeps",
     "conflicting_duplicate": "contradicts an earlier row with the same key and the same moment",
@@ -113,6 +117,8 @@ CODES = {
         },
     },
     "grade_level": {str(level): str(level) for level in range(13)},
+    "role": {word: word for word in STAFF_ROLES},
+    "is_active": {"yes": "yes", "no": "no", "true": "yes", "false": "no", "1": "yes", "0": "no"},
 }
 
 # %% ../../nbs/20_ingest.contract.ipynb #cb730e9b

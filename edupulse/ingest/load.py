@@ -123,6 +123,7 @@ def bring(
 KNOWN_FROM = {
     "students": "unknown_student",
     "schools": "unknown_school",
+    "staff": "unknown_staff",
 }  # relation → what its absence leads to
 
 
@@ -289,5 +290,6 @@ def ingest_folder(
         mapping = read_mapping(mapping) if mapping else Mapping()
     sources = find_sources(folder, mapping)
     with workbench(mapping, imported_at or datetime.now()) as connection:
-        steps = [file_step(connection, mapping, name, source) for name, source in sources.items()]
+        told = {name: source for name, source in sources.items() if source or not CONTRACTS[name].quiet}
+        steps = [file_step(connection, mapping, name, source) for name, source in told.items()]
         return do_job(connection, engine, Job("csv", folder.resolve().name, steps, dry_run))

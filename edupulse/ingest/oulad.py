@@ -146,7 +146,7 @@ def ingest_oulad(
         steps = [
             Step(contract, name, partial(read_canonical, connection, contract))
             for name, contract in CONTRACTS.items()
-            if name != "discipline"
+            if name != "discipline" and not contract.quiet
         ]
         told = files if error else tell_fates(connection, files)
         notes = not_read(connection, folder)

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
 from ..settings import private_folder
+from .people import caseload_columns, staff_columns
 from .population import PopulationKnobs, stream
 from .records import Batch, make_batch
 from .stays import taught_days
@@ -67,12 +68,14 @@ def write_small_tables(
     world: World,  # of `build_world`
     folder: Path,  # where the CSVs go
 ) -> dict:  # rows by table
-    "Write students, schools, calendar and enrolments."
+    "Write students, schools, calendar, enrolments, and who has whom in care."
     makers = {
         "students": student_columns,
         "schools": school_columns,
         "calendar": calendar_columns,
         "enrollments": enrollment_columns,
+        "staff": staff_columns,
+        "caseloads": caseload_columns,
     }
     counts = {}
     for name, make in makers.items():

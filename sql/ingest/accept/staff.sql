@@ -1,0 +1,34 @@
+-- Somebody who works here: the name by which the dashboard knows them, and what they may see by it. Whoever leaves is no
+-- longer active, and stays on record with what they did.
+with typed as (
+    select
+        raw.*,
+        known_schools.id as known_school,
+        roles.value as known_role,
+        coalesce(actives.value, case when raw.is_active is null then 'yes' end) as active
+    from raw
+    left join known_schools on known_schools.id = raw.school_id
+    left join codes as roles on roles.field = 'role' and roles.code = lower(raw.role)
+    left join codes as actives on actives.field = 'is_active' and actives.code = lower(raw.is_active)
+)
+
+select
+    n,
+    cast(md5(concat_ws(chr(31), 'edupulse:staff', username)) as uuid) as id,
+    username,
+    display_name,
+    known_role as role,
+    school_id,
+    active = 'yes' as is_active,
+    hash(display_name, known_role, school_id, active = 'yes') as content,
+    coalesce(
+        missing('username', username),
+        too_long('username', username, 100),
+        bad_id('username', username),
+        too_long('display_name', display_name, 200),
+        missing('role', role),
+        unread('role', role, known_role, 'unknown_code'),
+        unread('school_id', school_id, known_school, 'unknown_school'),
+        unread('is_active', is_active, active, 'unknown_code')
+    ) as problem
+from typed

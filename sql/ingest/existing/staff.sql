@@ -1,0 +1,3 @@
+-- The staff the store has, to compare with.
+select cast(id as uuid) as id, hash(display_name, role, school_id, cast(is_active as boolean)) as content
+from stored

@@ -1,0 +1,3 @@
+-- The staff of the store.
+select cast(id as uuid) as id, username
+from stored
