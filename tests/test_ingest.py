@@ -10,8 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 import time
+from contextlib import ExitStack, suppress
 from datetime import date, datetime
 from pathlib import Path
 
@@ -575,17 +575,24 @@ def test_no_bytes_break_the_import_and_no_row_is_lost(tmp_path, content):
 FORMATS = ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%d-%b-%Y", "%Y%m%d")
 
 
+@pytest.fixture(scope="module")
+def benches():
+    """A workbench for each format of dates, and one for none."""
+    with ExitStack() as open_ones:
+        mappings = {None: Mapping()} | {pattern: Mapping(date_formats=(pattern,)) for pattern in FORMATS}
+        yield {name: open_ones.enter_context(workbench(mapping, NOW)) for name, mapping in mappings.items()}
+
+
 @QUICK
 @given(st.dates(date(1900, 1, 1), date(2199, 12, 31)), st.sampled_from(FORMATS))
-def test_a_date_in_the_districts_format_is_that_date(day, pattern):
-    with workbench(Mapping(date_formats=(pattern,)), NOW) as db:
-        for text in (day.isoformat(), day.strftime(pattern)):
-            assert db.execute("select as_date(?)", [text]).fetchall() == [(day,)]
+def test_a_date_in_the_districts_format_is_that_date(benches, day, pattern):
+    for text in (day.isoformat(), day.strftime(pattern)):
+        assert benches[pattern].execute("select as_date(?)", [text]).fetchall() == [(day,)]
 
 
 @QUICK
 @given(st.text(max_size=15))
-def test_any_text_is_a_date_only_if_it_is_one(text):
+def test_any_text_is_a_date_only_if_it_is_one(benches, text):
     try:
         expected = (
             date.fromisoformat(text)
@@ -596,9 +603,9 @@ def test_any_text_is_a_date_only_if_it_is_one(text):
         expected = None
     if expected and not 1900 <= expected.year < 2200:
         expected = None
-    with workbench(Mapping(), NOW) as db:
-        assert db.execute("select as_date(?)", [text]).fetchall() == [(expected,)]
-        db.execute("select as_moment(?), as_integer(?), as_number(?), json_leaves(?)", [text] * 4).fetchall()
+    db = benches[None]
+    assert db.execute("select as_date(?)", [text]).fetchall() == [(expected,)]
+    db.execute("select as_moment(?), as_integer(?), as_number(?), json_leaves(?)", [text] * 4).fetchall()
 
 
 @QUICK
@@ -685,14 +692,17 @@ def test_postgresql_says_for_whom_it_waits_and_gives_up(store, monkeypatch):
 
 # ---- a kill leaves nothing or all ------------------------------------------------------------------------------------
 
-VICTIM = """
-import sys
+VICTIMS = """
+import os, sys
 from edupulse.ingest.load import ingest_folder
 from edupulse.store.engine import connect
-engine = connect(sys.argv[2])
-print("begin", flush=True)
-ingest_folder(sys.argv[1], engine)
-print("end", flush=True)
+for _ in sys.stdin:
+    pid = os.fork()
+    if not pid:
+        ingest_folder(sys.argv[1], connect(sys.argv[2]))
+        os._exit(0)
+    print(pid, flush=True)
+    print(os.waitpid(pid, 0)[1], flush=True)
 """
 
 
@@ -720,20 +730,23 @@ def test_a_killed_import_leaves_nothing_or_all(store, tmp_path):
     folder = big_district(tmp_path / "big")
     url = store.url.render_as_string(hide_password=False)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    command = [sys.executable, "-c", textwrap.dedent(VICTIM), str(folder), url]
+    command = [sys.executable, "-c", VICTIMS, str(folder), url]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
     whole = sum(
         {"schools": 2, "calendar": 60, "students": 300, "stays": 300, "attendance": 300 * 60}.values()
     )
     outcomes, duration = [], measure(folder, store)
-    for share in (0.4, 0.6, 0.75, 0.9, 1.0, None):  # of an import's own duration; None: not killed
-        victim = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
-        assert victim.stdout.readline() == "begin\n"
-        if share is not None:
-            time.sleep(duration * share)
-            victim.send_signal(signal.SIGKILL)
-        victim.wait()
-        victim.stdout.close()
-        outcomes.append(sum(counts(store).values()))
+    with subprocess.Popen(command, env=environment, **pipes) as victims:
+        for share in (0.4, 0.6, 0.75, 0.9, 1.0, None):  # of an import's own duration; None: not killed
+            victims.stdin.write("another\n")
+            pid = int(victims.stdout.readline())
+            if share is not None:
+                time.sleep(duration * share)
+                with suppress(ProcessLookupError):  # it was faster
+                    os.kill(pid, signal.SIGKILL)
+            ended = int(victims.stdout.readline())
+            assert ended in ({0, signal.SIGKILL} if share else {0})
+            outcomes.append(sum(counts(store).values()))
     assert set(outcomes) <= {0, whole} and outcomes[-1] == whole
     assert len(ask(store, "select id from historical_data_imports")) >= 1
 
