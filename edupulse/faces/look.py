@@ -11,13 +11,14 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
-import vl_convert
 from markupsafe import Markup, escape
-from nbconvert import HTMLExporter
 
 from ..resources import resource
+
+if TYPE_CHECKING:
+    import nbformat
 
 # %% ../../nbs/90_faces.look.ipynb #b0e013d8
 class Html(Markup):
@@ -189,6 +190,8 @@ def svg(
     "A chart drawn to SVG that scales, is described in words, and asks nobody for anything."
     if not alt.strip():
         raise ValueError("a chart needs a description in words: svg(chart, 'Title\\nWhat it shows')")
+    import vl_convert  # a dashboard draws without it, and each of its pages is a process of its own
+
     spec = chart if isinstance(chart, dict) else chart.to_dict()
     drawn = vl_convert.vegalite_to_svg(spec, config=CHART_CONFIG, allowed_base_urls=[])
     return describe_svg(drawn, alt)
@@ -261,7 +264,7 @@ def page(
 
 # %% ../../nbs/90_faces.look.ipynb #e902ca72
 def report_title(
-    notebook: nbformat.NotebookNode,  # an executed notebook
+    notebook: "nbformat.NotebookNode",  # an executed notebook
 ) -> str | None:  # text of the first heading, or None
     "The first heading of an executed notebook, among its words and its results."
     for cell in notebook.cells:
@@ -275,10 +278,13 @@ def report_title(
 
 # %% ../../nbs/90_faces.look.ipynb #c79e625e
 def report_html(
-    notebook: nbformat.NotebookNode | Path,  # an executed notebook, or its file
+    notebook: "nbformat.NotebookNode | Path",  # an executed notebook, or its file
     title: str | None = None,  # the page's title; the first heading when absent
 ) -> str:
     "An executed notebook as a page: its words and its results, without its code."
+    import nbformat
+    from nbconvert import HTMLExporter
+
     if not isinstance(notebook, nbformat.NotebookNode):
         notebook = nbformat.read(notebook, as_version=4)
     notebook = nbformat.from_dict(notebook)
