@@ -25,7 +25,11 @@ from ..resources import resource
 from ..store.tables import staff
 
 # %% ../../nbs/95_dashboard.front.ipynb #6c83ee8a
-SHEETS = {"look": "reports/templates/edupulse/look.css", "screen": "reports/dashboards/screen.css"}
+SHEETS = {
+    "look": "reports/templates/edupulse/look.css",
+    "screen": "reports/dashboards/screen.css",
+    "student": "reports/dashboards/student.css",
+}
 
 # %% ../../nbs/95_dashboard.front.ipynb #0a967c7e
 @lru_cache
