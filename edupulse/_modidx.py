@@ -854,6 +854,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                    'edupulse/dashboard/school_page.py'),
                                                 'edupulse.dashboard.school_page.headline': ( 'dashboard.school_page.html#headline',
                                                                                              'edupulse/dashboard/school_page.py'),
+                                                'edupulse.dashboard.school_page.pair': ( 'dashboard.school_page.html#pair',
+                                                                                         'edupulse/dashboard/school_page.py'),
                                                 'edupulse.dashboard.school_page.reasons_section': ( 'dashboard.school_page.html#reasons_section',
                                                                                                     'edupulse/dashboard/school_page.py'),
                                                 'edupulse.dashboard.school_page.render': ( 'dashboard.school_page.html#render',
