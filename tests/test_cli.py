@@ -87,14 +87,25 @@ def test_help_is_quick_and_names_every_command(edupulse):
     started = time.perf_counter()
     done = edupulse("--help")
     assert time.perf_counter() - started < 1.5  # about a quarter of a second on a quiet machine
-    for command in ("init", "ingest", "features", "run", "promote", "synth", "demo", "doctor", "bench"):
+    for command in (
+        "init",
+        "ingest",
+        "features",
+        "run",
+        "promote",
+        "synth",
+        "demo",
+        "dashboard",
+        "doctor",
+        "bench",
+    ):
         assert f"  {command} " in done.stdout
     assert done.returncode == 0
 
 
 def test_help_is_whole_sentences(edupulse):
     listed = edupulse("--help").stdout.partition("Commands:")[2].strip().splitlines()
-    assert len(listed) == 9 and all(line.endswith(".") and "..." not in line for line in listed)
+    assert len(listed) == 10 and all(line.endswith(".") and "..." not in line for line in listed)
     whole = re.compile(r"[A-Z][^.…]+\.( [A-Z][^.…]+\.)*")
     command = typer.main.get_command(app)
     for each in (command, *command.commands.values()):

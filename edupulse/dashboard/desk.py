@@ -17,6 +17,8 @@ from importlib import import_module
 import sqlalchemy as sa
 
 from ..care.audit import record
+from ..care.drafts import save_preferences
+from ..care.entries import Refused
 from ..care.viewer import Care, Viewer
 from .masthead import masthead
 from ..faces.language import LANGUAGES, Speech
@@ -173,6 +175,7 @@ def change_language(
     if values.get("lang") not in LANGUAGES:
         raise ValueError(f"there are no words in that language; there are {', '.join(LANGUAGES)}")
     desk.speak(values["lang"])
+    save_preferences(desk.care, {"lang": desk.lang})
     return desk.show(focus=f"speak-{desk.lang}")
 
 # %% ../../nbs/92_dashboard.desk.ipynb #ddc002a8
@@ -215,9 +218,11 @@ def answer_with(
     "Do the work; whatever stops it becomes one line, and the next message finds the page as it was."
     try:
         return work()
+    except Refused as error:  # says itself what cannot stand
+        return notice(error.say(desk.speech))
     except Exception as error:
         said = next((REFUSALS[kind] for kind in REFUSALS if isinstance(error, kind)), "desk.failed")
-        level = "info" if type(error) in REFUSALS else "error"
+        level = "error" if said == "desk.failed" else "info"
         getattr(logger("dashboard"), level)("an act was stopped", act=act, kind=type(error).__name__)
     if said == "desk.not_yours":
         keep_denial(desk, act)

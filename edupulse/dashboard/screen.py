@@ -16,6 +16,8 @@ import sqlalchemy as sa
 import traitlets
 from IPython.display import display
 
+from ..care.drafts import read_preferences
+from ..care.viewer import Care, find_viewer
 from .desk import Desk, Page, Reply, find_page, read_message
 from .masthead import is_demo
 from .passes import SECRET, read_pass
@@ -45,8 +47,6 @@ def admit(
     slip: str,  # the pass that the page sent
 ) -> Desk:
     "The desk of whom the pass names; PermissionError where it opens nothing, LookupError where nobody is called so."
-    from edupulse.care.viewer import Care, find_viewer
-
     username = read_pass(os.environ.get(SECRET, ""), slip, os.environ.get("VOILA_KERNEL_ID", ""))
     viewer, today = find_viewer(engine, username), day_of(engine, settings)
     return Desk(engine, Care(engine, viewer, today), today, settings)
@@ -94,14 +94,15 @@ def greet(
     "Let somebody in, and show the page."
     try:
         _, values = read_message(message)
-        slip, spoken = values.pop("pass", ""), values.pop("lang", "")
+        slip, asked, browser = (values.pop(name, "") for name in ("pass", "lang", "browser"))
         desk = screen._admit(slip)
     except (ValueError, PermissionError, LookupError) as error:
         logger("dashboard").warning("nobody was let in", page=screen._page.name, kind=type(error).__name__)
         return None
     if screen._desk and screen._desk.viewer.username != desk.viewer.username:
         return None
-    desk.speak(spoken if spoken in LANGUAGES else desk.lang)
+    chosen = (asked, read_preferences(desk.care).get("lang"), browser)
+    desk.speak(next((lang for lang in chosen if lang in LANGUAGES), desk.lang))
     screen._desk = desk
     return desk.open(screen._page, values)
 

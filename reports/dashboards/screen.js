@@ -158,7 +158,7 @@ function render({ model }) {
   kernel?.connectionStatusChanged?.connect((_, status) => status === "disconnected" && lost());
 
   const pass = document.querySelector("meta[name=pass]");
-  const values = { lang: document.documentElement.lang, ...Object.fromEntries(new URLSearchParams(location.search)) };
+  const values = { browser: document.documentElement.lang, ...Object.fromEntries(new URLSearchParams(location.search)) };
   send("hello", { ...values, pass: pass?.content ?? "" });
   pass?.remove();
   return () => stop.abort();

@@ -1,0 +1,155 @@
+"Whatever a browser sends, a desk answers in one line, and of nobody who is not in this person's care."
+
+import random
+import string
+import uuid
+from datetime import date
+
+import pytest
+import sqlalchemy as sa
+
+from edupulse.care.examples import invent_care
+from edupulse.care.viewer import Care, find_viewer
+from edupulse.dashboard.desk import PAGES, Desk, Reply, find_page
+from edupulse.settings import Settings
+from edupulse.store.engine import connect, session
+from edupulse.store.migrate import migrate
+from edupulse.store.tables import (
+    audit_log,
+    contacts,
+    data_fixes,
+    drafts,
+    interventions,
+    predictions,
+    students,
+)
+
+pytest.importorskip("edupulse.dashboard.week_page")  # the pages that are asked here
+MARK = "Outlander"  # the family name of everybody who is not in the counselor's care
+
+
+@pytest.fixture(scope="module")
+def care(tmp_path_factory):
+    """A counselor's care, in a store in which everybody else can be told by name."""
+    home = tmp_path_factory.mktemp("desk")
+    engine = connect(f"sqlite:///{home / 'edupulse.db'}")
+    migrate(engine)
+    invent_care(engine, 80)
+    with engine.connect() as db:
+        today = db.scalar(sa.select(sa.func.max(predictions.c.as_of)))
+    mine = Care(engine, find_viewer(engine, "rivera"), today)
+    with session(engine) as db:
+        outside = students.c.id.not_in(mine.student_ids())
+        db.execute(sa.update(students).where(outside).values(last_name=MARK, first_name=MARK))
+    yield mine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def strangers(care) -> list[uuid.UUID]:
+    """Students who are not in the counselor's care."""
+    with care.engine.connect() as db:
+        found = list(db.scalars(sa.select(students.c.id).where(students.c.last_name == MARK)))
+    assert len(found) > 10 and not set(found) & care.student_ids()
+    return found
+
+
+def desk_of(care: Care, name: str, home) -> Desk:
+    """A desk before one page."""
+    desk = Desk(care.engine, care, care.today, Settings(home=home))
+    some = str(sorted(care.student_ids())[0])
+    assert "page" in desk.open(find_page(name), {"student": some} if name == "student" else {}).regions
+    return desk
+
+
+HOSTILE = (
+    "' or 1=1 --",
+    "%' union select last_name from students --",
+    "../../edupulse.db",
+    "<script>",
+    "null",
+    "-1",
+    "\u202e",
+    "🙂" * 50,
+)
+FIELDS = "student student_id id form kind note q find grade reason support sort lang days undo page band as_of".split()
+
+
+def forge(rng: random.Random, acts: list[str], strangers: list[uuid.UUID]) -> object:
+    """A message that no page of ours would send."""
+
+    def value():
+        kinds = (
+            lambda: str(rng.choice(strangers)),
+            lambda: str(rng.choice(strangers)).upper().replace("-", ""),
+            lambda: f"{rng.choice(strangers)},{rng.choice(strangers)}",
+            lambda: rng.choice(HOSTILE),
+            lambda: MARK,
+            lambda: "".join(rng.choices(string.printable, k=rng.randint(0, 40))),
+            lambda: str(date(2025, 1, 1)),
+            lambda: rng.choice(
+                (None, 7, 1.5, True, [], {"$ne": ""}, b"x", "x" * 5_000, "\0", "\ud800", [str(strangers[0])])
+            ),
+        )
+        return rng.choice(kinds)()
+
+    shape = rng.random()
+    if shape < 0.08:
+        return rng.choice(
+            (None, 1, "x", [], {}, {"do": "undo"}, {"values": {}}, b"{}", {"do": [], "values": []}, {1: 2})
+        )
+    fields = {rng.choice(FIELDS): value() for _ in range(rng.randint(0, 6))}
+    if rng.random() < 0.5:
+        fields["id"] = str(rng.choice(strangers))
+    if shape < 0.14:
+        return {"do": rng.choice(acts), "values": {**fields, **{str(n): "y" for n in range(60)}}}
+    do = (
+        rng.choice(acts)
+        if shape < 0.9
+        else rng.choice(("hello", "__init__", "render", "", "x" * 100, *HOSTILE))
+    )
+    return {"do": do, "values": fields}
+
+
+def nothing_comes_back(care: Care, strangers: list[uuid.UUID], home, count: int) -> None:
+    """Throw forged messages at every page; nobody else's student may be in what returns, or in what is stored."""
+    rng, ids = random.Random(11), [str(each) for each in strangers]
+    for name in PAGES:
+        desk = desk_of(care, name, home)
+        acts = [*desk.page.actions, "language", "draft"]
+        for _ in range(count // len(PAGES) + 1):
+            message = forge(rng, acts, strangers)
+            reply = desk.answer(message)
+            assert isinstance(reply, Reply), message
+            shown = " ".join([*map(str, reply.regions.values()), reply.go or ""])
+            given = str(message)
+            assert not [each for each in ids if each in shown and each not in given], (
+                f"{name} showed a stranger: {given[:300]}"
+            )
+            assert MARK not in shown.replace(f'value="{MARK}"', "") or MARK in given, (
+                f"{name} named a stranger: {given[:300]}"
+            )
+            if reply.download:
+                assert MARK.encode() not in reply.download[2], f"{name} gave a stranger away: {given[:300]}"
+    with care.engine.connect() as db:
+        for table in (contacts, interventions, data_fixes, drafts):
+            about = sa.select(sa.func.count()).where(table.c.student_id.in_(strangers))
+            assert db.scalar(about) == 0, f"{table.name} holds what was forged"
+        assert db.scalar(sa.select(sa.func.count()).where(audit_log.c.action == "denied")) > 0
+
+
+def test_forged_messages_show_nobody_else(care, strangers, tmp_path):
+    nothing_comes_back(care, strangers, tmp_path, 120)
+
+
+@pytest.mark.soak
+def test_two_thousand_forged_messages_show_nobody_else(care, strangers, tmp_path):
+    nothing_comes_back(care, strangers, tmp_path, 2_000)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_an_address_is_no_way_around(care, strangers, tmp_path, name):
+    desk = Desk(care.engine, care, care.today, Settings(home=tmp_path))
+    for asked in (str(strangers[0]), "' or 1=1 --", "", "x" * 4_000):
+        shown = " ".join(map(str, desk.open(find_page(name), {"student": asked, "q": MARK}).regions.values()))
+        assert str(strangers[1]) not in shown and f">{MARK}" not in shown
