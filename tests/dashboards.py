@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -59,13 +59,13 @@ class Served:
             time.sleep(0.1)
         raise AssertionError(f"the dashboard never said {pattern}: {self.told.read_text(encoding='utf-8')}")
 
-    def kernels(self) -> list[psutil.Process]:
-        """The kernels that are alive, those of the pool too."""
-        return [
-            each
-            for each in psutil.Process(self.process.pid).children()
-            if "ipykernel_launcher" in each.cmdline()
-        ]
+    def kernels(self) -> dict[psutil.Process, str]:
+        """The kernels that are alive, those of the pool too, each with its command."""
+        found = {}
+        for each in psutil.Process(self.process.pid).children():
+            with suppress(psutil.Error):  # it ended while it was looked at
+                found[each] = " ".join(each.cmdline())
+        return {each: command for each, command in found.items() if "ipykernel_launcher" in command}
 
     def stop(self) -> None:
         """Ctrl-C, if nobody has said so before."""

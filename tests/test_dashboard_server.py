@@ -10,7 +10,7 @@ import psutil
 import pytest
 import requests
 from browsers import running_browser
-from dashboards import Served, Visitor, make_demo, served
+from dashboards import Visitor, make_demo, served
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
@@ -162,16 +162,7 @@ def test_a_page_that_is_left_leaves_no_kernel(dashboard):
         visitor.end(left.kernel_id) == 403
         and visitor.get(f"/api/kernels/{left.kernel_id}").status_code == 403
     )
-    assert wait_until(
-        lambda: not any(left.kernel_id in " ".join(each.cmdline()) for each in alive(dashboard))
-    )
-
-
-def alive(dashboard: Served) -> list[psutil.Process]:
-    """The kernels whose command can be read."""
-    return [
-        each for each in dashboard.kernels() if each.is_running() and each.status() != psutil.STATUS_ZOMBIE
-    ]
+    assert wait_until(lambda: left.kernel_id not in " ".join(dashboard.kernels().values()))
 
 
 @pytest.mark.soak
@@ -188,7 +179,9 @@ def test_thirty_tabs_of_a_real_browser_leave_no_kernel(dashboard):
             tab.goto(f"{dashboard.address}/week.ipynb")
         tab.wait_for_selector("#speak-en", timeout=60_000)
         tab.close()
-    assert wait_until(lambda: len(alive(dashboard)) == 3, 60), "the pool is three; the rest should have ended"
+    assert wait_until(lambda: len(dashboard.kernels()) == 3, 60), (
+        "the pool is three; the rest should have ended"
+    )
 
 
 def test_only_the_proxys_header_is_believed(tmp_path):
@@ -238,7 +231,7 @@ def front_door(engine, identity: Identity):
 
 
 def test_ctrl_c_ends_every_kernel(dashboard):  # the last, since nothing is served after it
-    kernels = alive(dashboard)
+    kernels = dashboard.kernels()
     assert len(kernels) >= 3
     dashboard.stop()
     assert not [each for each in kernels if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
