@@ -84,8 +84,10 @@ def course_names(
     places, found = spread([end + 5 for end in ends], 17, 12, GRADE_FLOOR + 6), []
     for course, end, place in zip(courses, ends, places, strict=True):
         figure = f": {shown_grade(course.standing)}"
-        words = shorten(course.name, GUTTER - 24 - wide(figure)) + figure
-        ink = {"fill": PALETTE["meet"], "font_weight": 700} if course.standing < PASSING else {}
+        failing = course.standing < PASSING
+        room = (GUTTER - 24) / (1.15 if failing else 1)  # bold letters are wider
+        words = shorten(course.name, room - wide(figure)) + figure
+        ink = {"fill": PALETTE["meet"], "font_weight": 700} if failing else {}
         found.append(rule(WIDTH - GUTTER + 2, end, WIDTH - GUTTER + 16, place - 5, stroke=PALETTE["soft"]))
         found.append(text(WIDTH - GUTTER + 20, place, words, **ink))
         if course.quiet:
