@@ -111,6 +111,11 @@ class OwnKernel(Guarded, KernelHandler):
 class OwnSocket(Guarded, VoilaKernelWebsocketHandler):
     "The messages of a page and its kernel."
 
+    def on_close(self) -> None:
+        "A browser that crashed or was cut off says nothing: its kernel waits a little for it."
+        super().on_close()
+        self.dashboard.wait_for_return(self.kernel_id)
+
 # %% ../../nbs/95_dashboard.guards.ipynb #52ddd14f
 class OwnEnd(Guarded, VoilaShutdownKernelHandler):
     "The end of a page's kernel."

@@ -31,7 +31,7 @@ from .front import Home, Nothing, Opened, Role, Sheet
 from .guards import Doorkeeper, Extensions, OwnEnd, OwnKernel, OwnSocket, Scripts
 from .identity import check_host, identity_of
 from .passes import SECRET, new_secret
-from .pool import end_when_idle, say_ready, take_page
+from .pool import end_when_idle, end_when_left, say_ready, take_page
 from .sessions import Sessions
 from ..logs import logger
 from ..resources import resource
@@ -193,6 +193,12 @@ class Dashboard(Voila):
     async def take(self, notebook: str) -> tuple[str, str]:  # the kernel's number and its page
         "A page that stands ready, or the next one to be."
         return await take_page(self.kernel_manager, notebook)
+
+    def wait_for_return(self, kernel_id: str) -> None:
+        "End a page's kernel, unless a browser connects to it again."
+        tornado.ioloop.IOLoop.current().add_callback(
+            end_when_left, self.kernel_manager, self.sessions, kernel_id
+        )
 
     async def end_kernel(self, kernel_id: str) -> None:
         "End a page's kernel, after what it was told last."
