@@ -237,13 +237,13 @@ def repeatable(
     "Seeded, deterministic, on a fixed number of threads, for as long as the block runs."
     before = (
         torch.get_num_threads(),
-        torch.are_deterministic_algorithms_enabled(),
+        torch.get_deterministic_debug_mode(),
         random.getstate(),
         np.random.get_state(),
     )
     with torch.random.fork_rng():
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+        torch.set_deterministic_debug_mode("warn" if torch.cuda.is_available() else "error")
         torch.manual_seed(seed)
         random.seed(seed)
         np.random.seed(seed % 2**32)
@@ -251,7 +251,7 @@ def repeatable(
             yield
         finally:
             torch.set_num_threads(before[0])
-            torch.use_deterministic_algorithms(before[1])
+            torch.set_deterministic_debug_mode(before[1])
             random.setstate(before[2])
             np.random.set_state(before[3])
 
