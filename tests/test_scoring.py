@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,8 @@ from edupulse.explain.reasons import strength
 from edupulse.features.catalog import feature_version, find_feature_set
 from edupulse.model.config import ModelConfig, TrainingConfig
 from edupulse.scoring import record
-from edupulse.scoring.caseload import caseload
+from edupulse.scoring.caseload import caseload, scored_dates
+from edupulse.scoring.catch_up import catch_up
 from edupulse.scoring.examples import fill_store, invent_district, write_features
 from edupulse.scoring.roster import BandRule, enrolled, unheard
 from edupulse.scoring.score import ScoreOptions, score
@@ -81,6 +82,17 @@ def test_everybody_enrolled_is_scored_once(store, district, features, model):
     assert 0.08 * len(rows) < len(explained) < 0.14 * len(rows)
     assert explained["convergence_delta"].abs().max() < 0.05
     assert rows["risk_factors"].map(len).max() <= 3
+
+
+def test_weeks_that_were_missed_are_scored_as_they_were_known(store, district, features, model):
+    fill_store(store, district.features)
+    weeks = [AS_OF - timedelta(weeks=back) for back in (2, 1)]
+    score(store, features, model, weeks[1], QUIET)
+    alone = {row[1]: row for row in stored(store)[0]}
+    assert [each.as_of for each in catch_up(store, features, model, (AS_OF, 2), QUIET)] == weeks[:1]
+    assert not catch_up(store, features, model, (AS_OF, 2), QUIET)
+    assert set(scored_dates(store)["as_of"]) == set(weeks)
+    assert all(row in stored(store)[0] for row in alone.values()), "a week that was scored has changed"
 
 
 def test_a_run_that_stops_leaves_nothing(store, district, features, model, monkeypatch):

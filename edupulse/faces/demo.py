@@ -246,7 +246,7 @@ def run_reports(
     truth = demo.records.resolve() / "truth" / "hazard.parquet"
     asked = {
         "train": {"train_until": dates.train_until, "oracle_file": truth, "seed": demo.seed},
-        "score": {"as_of": dates.as_of},
+        "score": {"as_of": dates.as_of, "weeks_before": 2},
     }
     pages = {}
     for name, parameters in asked.items():
