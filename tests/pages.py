@@ -1,13 +1,6 @@
 """A small district with its pages open: a demo home with scores, and the server that shows it to a browser."""
 
 import json
-import os
-import re
-import subprocess
-import sys
-import time
-import urllib.request
-from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -33,7 +26,9 @@ def make_home(home: Path, students: int = 240, seed: int = 0, weeks: int = 3) ->
     snapshot = refresh(engine, settings.folder("snapshot"), progress=False)
     features = build_features(snapshot, settings.folder("features"), threads=1).read()
     first = features["as_of"].min().date()
-    days = sorted(day.date() for day in features["as_of"].unique() if day.date() <= first + timedelta(days=AS_OF))
+    days = sorted(
+        day.date() for day in features["as_of"].unique() if day.date() <= first + timedelta(days=AS_OF)
+    )
     for day in days[-weeks:]:
         invent_scores(engine, features, day)
     engine.dispose()

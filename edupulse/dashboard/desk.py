@@ -113,6 +113,7 @@ class Desk:
     lang: str = "en"  # en or es
     page: Page | None = field(default=None, init=False)  # the one that is open
     query: dict[str, str] = field(default_factory=dict, init=False)  # what its address asked
+    held: object = field(default=None, init=False)  # what the open page keeps between two messages
 
     @property
     def viewer(self) -> Viewer:

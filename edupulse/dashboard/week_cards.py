@@ -20,20 +20,20 @@ from ..faces.caseload_charts import Scale, sparkline
 from ..faces.language import Speech
 from ..faces.look import Html, element, join, person, table
 
-# %% ../../nbs/93_dashboard.week_cards.ipynb #315dceba
+# %% ../../nbs/93_dashboard.week_cards.ipynb #6fce4fe3
 def name_of(row: Mapping) -> Html:
     "A student's name, or the district's number where there is none."
     named = any(isinstance(row[key], str) and row[key].strip() for key in ("first_name", "last_name"))
     return person(row["first_name"], row["last_name"]) if named else person(str(row["district_id"]))
 
-
+# %% ../../nbs/93_dashboard.week_cards.ipynb #00cc2b36
 def student_link(
     row: Mapping,  # student_id and the name's columns
 ) -> Html:
     "A student's name as the way to their page."
     return element("a", name_of(row), href=f"student.ipynb?student={row['student_id']}", class_="who")
 
-# %% ../../nbs/93_dashboard.week_cards.ipynb #0883a64c
+# %% ../../nbs/93_dashboard.week_cards.ipynb #f74e4284
 def grade_words(
     speech: Speech,
     row: Mapping,  # grade_level, perhaps missing
@@ -45,11 +45,11 @@ def grade_words(
     said = speech("grade", grade=grade) if grade else speech("kindergarten")
     return said[:1].upper() + said[1:]
 
-# %% ../../nbs/93_dashboard.week_cards.ipynb #e33117b6
+# %% ../../nbs/93_dashboard.week_cards.ipynb #766f5d56
 SPANISH_MONTHS = ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sept", "oct", "nov", "dic")
 MONTH = "|".join((*MONTHS, *SPANISH_MONTHS))
 
-
+# %% ../../nbs/93_dashboard.week_cards.ipynb #d950f37b
 def emphasised(
     sentence: str | None,
 ) -> Html:
@@ -61,7 +61,7 @@ def emphasised(
         return join([kept])
     return join([kept[: found.start()], element("strong", found.group()), kept[found.end() :]])
 
-# %% ../../nbs/93_dashboard.week_cards.ipynb #df03f1f4
+# %% ../../nbs/93_dashboard.week_cards.ipynb #3d8d4437
 def standing(
     speech: Speech,
     row: Mapping,  # band, before, since
@@ -75,7 +75,7 @@ def standing(
         return element("span", speech("week.since_day", day=row["since"]))
     return None
 
-# %% ../../nbs/93_dashboard.week_cards.ipynb #cacd092d
+# %% ../../nbs/93_dashboard.week_cards.ipynb #267461f0
 def why(
     speech: Speech,
     said: Mapping,  # as from `say_student`
@@ -95,10 +95,10 @@ def why(
         parts.append(element("p", speech("week.unsure", what=missing), class_="small"))
     return join(parts)
 
-# %% ../../nbs/93_dashboard.week_cards.ipynb #fd5eec23
+# %% ../../nbs/93_dashboard.week_cards.ipynb #27468acc
 BUTTONS = ("contact", "plan", "flag")
 
-
+# %% ../../nbs/93_dashboard.week_cards.ipynb #0177ec6d
 def buttons(
     speech: Speech,
     student_id: str,
@@ -113,7 +113,7 @@ def buttons(
     ]  # fmt: skip
     return element("div", made, class_="actions no-print")
 
-# %% ../../nbs/93_dashboard.week_cards.ipynb #292dfade
+# %% ../../nbs/93_dashboard.week_cards.ipynb #5a296fc9
 def next_step(
     speech: Speech,
     said: Mapping,  # as from `say_student`
@@ -130,7 +130,7 @@ def next_step(
     ]
     return join([*parts, element("p", tried, class_="small"), buttons(speech, student_id)])
 
-# %% ../../nbs/93_dashboard.week_cards.ipynb #0b623fef
+# %% ../../nbs/93_dashboard.week_cards.ipynb #b04a8c12
 @dataclass(frozen=True)
 class Told:
     "What is said of one student."
@@ -140,7 +140,7 @@ class Told:
     first: bool = False  # whether there was no list before
     scale: Scale | None = None  # of the list's lines
 
-
+# %% ../../nbs/93_dashboard.week_cards.ipynb #e6785cac
 def who(
     speech: Speech,
     row: Mapping,
@@ -153,7 +153,7 @@ def who(
         parts.append(sparkline(row["trajectory"], trend, told.scale))
     return join([*parts, element("p", trend, class_="small")])
 
-# %% ../../nbs/93_dashboard.week_cards.ipynb #f8a408e4
+# %% ../../nbs/93_dashboard.week_cards.ipynb #8ddb98b6
 def card(
     speech: Speech,
     row: Mapping,  # a row of the list
@@ -177,10 +177,10 @@ def card(
         aria_label=name_of(row).striptags(),
     )
 
-# %% ../../nbs/93_dashboard.week_cards.ipynb #f7df1b9c
+# %% ../../nbs/93_dashboard.week_cards.ipynb #27807c64
 ARROWS = {"rising": "↗", "steady": "→", "easing": "↘", "new": ""}
 
-
+# %% ../../nbs/93_dashboard.week_cards.ipynb #a1e48678
 def look_at(
     speech: Speech,
     said: Mapping,  # as from `say_student`
@@ -188,7 +188,7 @@ def look_at(
     "The first reason of a student, or that there is no single one."
     return emphasised(said["reasons"][0]) if said["reasons"] else join([speech("week.no_single_reason")])
 
-
+# %% ../../nbs/93_dashboard.week_cards.ipynb #8011d031
 def watch_rows(
     speech: Speech,
     rows: pd.DataFrame,  # a place of the list
@@ -219,7 +219,7 @@ def watch_rows(
         stack=True,
     )
 
-# %% ../../nbs/93_dashboard.week_cards.ipynb #d7c8ae75
+# %% ../../nbs/93_dashboard.week_cards.ipynb #aeeff71e
 def plain_rows(
     speech: Speech,
     rows: pd.DataFrame,  # a place of the list

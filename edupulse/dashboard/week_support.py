@@ -24,10 +24,10 @@ class Support:
     words: str = ""  # beside a name; "" where nothing is done
     tried: Sequence[str] = ()  # the latest first, at most two
 
-# %% ../../nbs/92_dashboard.week_support.ipynb #ce81c01a
+# %% ../../nbs/92_dashboard.week_support.ipynb #fe966101
 RECENT = timedelta(days=60)  # a contact counts for as long as this
 
-
+# %% ../../nbs/92_dashboard.week_support.ipynb #ef00dfd0
 def status_of(
     contacts: Sequence[PastContact],  # of one student, the newest first
     plans: Sequence[PastPlan],  # of one student, the latest start first
@@ -41,7 +41,7 @@ def status_of(
         return "plan"
     return "contacted" if contacts and today - contacts[0].contact_date <= RECENT else "none"
 
-# %% ../../nbs/92_dashboard.week_support.ipynb #03af2cc4
+# %% ../../nbs/92_dashboard.week_support.ipynb #fe12bc11
 def contact_words(
     speech: Speech,
     contact: PastContact,
@@ -51,7 +51,7 @@ def contact_words(
     kind = speech(f"acts.contact_kinds.{contact.kind}")
     return speech("week.tried_contact", kind=kind, day=contact.contact_date, reached=reached)
 
-
+# %% ../../nbs/92_dashboard.week_support.ipynb #f65f1b2b
 def plan_words(
     speech: Speech,
     plan: PastPlan,
@@ -61,7 +61,7 @@ def plan_words(
     kind, state = speech(f"acts.plan_kinds.{plan.kind}"), plan_state(plan, today)
     return speech(f"week.tried_plan.{state}", kind=kind, start=plan.start_date, until=plan.end_date)
 
-# %% ../../nbs/92_dashboard.week_support.ipynb #aff2d359
+# %% ../../nbs/92_dashboard.week_support.ipynb #04d063f9
 def support_of(
     speech: Speech,
     contacts: Sequence[PastContact],  # of one student, the newest first
@@ -77,7 +77,7 @@ def support_of(
     words = plan_words(speech, open_plan, today) if open_plan else tried[0] if status == "contacted" else ""
     return Support(status, words, tried)
 
-# %% ../../nbs/92_dashboard.week_support.ipynb #70f20c29
+# %% ../../nbs/92_dashboard.week_support.ipynb #1635bc6d
 def supports_of(
     care: Care,
     speech: Speech,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edupulse.features.weekly import FeatureStore
     from edupulse.scoring.score import ScoreOptions, ScoreResult
 
-# %% ../../nbs/84_scoring.catch_up.ipynb #874ef73a
+# %% ../../nbs/84_scoring.catch_up.ipynb #ab628d69
 def earlier_weeks(
     as_of: date,  # the date that is scored
     weeks: int,  # how many before it
@@ -29,7 +29,7 @@ def earlier_weeks(
     days = [as_of - timedelta(weeks=back) for back in range(weeks, 0, -1)]
     return [day for day in days if day not in done]
 
-# %% ../../nbs/84_scoring.catch_up.ipynb #af60903f
+# %% ../../nbs/84_scoring.catch_up.ipynb #408c6a6c
 def catch_up(
     engine: sa.Engine,
     features: "FeatureStore",
