@@ -50,6 +50,8 @@ def found_most(
     best, years = means.index[0], folds["fold"].nunique()
     if len(means) < 2:
         return f"{name_of(best)} found"
+    if all(figures["students_who_left"] < LEAST_LEFT for figures in folds["figures"]):
+        return "Too few left to tell the models apart"
     apart = years_apart(folds, best, means.index[1])
     if 2 * apart > years:
         return f"{name_of(best)} found the most"
