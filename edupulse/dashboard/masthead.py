@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PAGES_OF = {
     "counselor": ("week", "school"),
     "teacher": ("week",),
-    "administrator": ("school",),
+    "administrator": ("school", "week"),
     "researcher": ("school",),
     "operator": (),
 }  # role → pages in its masthead
