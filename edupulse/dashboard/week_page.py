@@ -202,7 +202,7 @@ def drawn(
 ) -> Html:
     "The page from top to bottom."
     week = shown.week
-    lede = speech("week.lede", day=week.as_of, count=week.rule.meet, students=len(week.frame))
+    lede = speech("week.lede", day=speech.long_day(week.as_of), count=week.rule.meet)
     head = [element("h1", title(speech, week), id="title", tabindex="-1"), element("p", lede, class_="lede")]
     told = [
         changes(speech, week, shown.supports),
