@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     dashboard_proxies: str = "127.0.0.1"  # whose header is believed: addresses or networks, between commas
     dashboard_user: str = ""  # the one person who looks, where there is no proxy
     dashboard_pool: int = Field(1, ge=1, le=50)  # pages of each kind that stand ready
+    dashboard_host: str = "127.0.0.1"  # the address to listen on
+    backup_key: str = ""  # the file with the key, or the passphrase, of backups
+    backup_days: int = Field(7, ge=1)  # in production, how old the latest backup may be
 
     @cached_property
     def url(self) -> str:
@@ -88,8 +91,10 @@ def file_entries(
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(file, encoding="utf-8")
     entries = {name: value for name, value in parser["edupulse"].items() if value != ""}
-    if "home" in entries:
-        entries["home"] = (file.parent / entries["home"]).resolve()
+    for name in ("home", "backup_key"):
+        if name in entries:
+            place = (file.parent / Path(entries[name]).expanduser()).resolve()
+            entries[name] = place if name == "home" else str(place)
     prefix = Settings.model_config["env_prefix"]
     return {name: value for name, value in entries.items() if not os.environ.get(prefix + name.upper())}
 

@@ -97,6 +97,8 @@ def test_help_is_quick_and_names_every_command(edupulse):
         "demo",
         "dashboard",
         "doctor",
+        "backup",
+        "restore",
         "bench",
     ):
         assert f"  {command} " in done.stdout
@@ -105,7 +107,7 @@ def test_help_is_quick_and_names_every_command(edupulse):
 
 def test_help_is_whole_sentences(edupulse):
     listed = edupulse("--help").stdout.partition("Commands:")[2].strip().splitlines()
-    assert len(listed) == 10 and all(line.endswith(".") and "..." not in line for line in listed)
+    assert len(listed) == 12 and all(line.endswith(".") and "..." not in line for line in listed)
     whole = re.compile(r"[A-Z][^.…]+\.( [A-Z][^.…]+\.)*")
     command = typer.main.get_command(app)
     for each in (command, *command.commands.values()):
@@ -276,7 +278,7 @@ def test_a_password_is_never_repeated(edupulse):
 def test_a_surprise_is_kept_in_a_file_and_named_in_one_line(edupulse, tmp_path):
     code = (
         "import edupulse.faces.doctor as doctor\n"
-        "def broken(settings=None): return {'Ada': 1}['Lovelace']\n"
+        "def broken(settings=None, production=False): return {'Ada': 1}['Lovelace']\n"
         "doctor.examine = broken\n"
         "from edupulse.faces.cli import main; main(['doctor'])"
     )

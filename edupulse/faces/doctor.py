@@ -25,6 +25,7 @@ from edupulse.faces.machine import (
     check_packages,
     check_python,
 )
+from .production import PRODUCTION
 from ..settings import Settings, load_settings
 
 # %% ../../nbs/94_faces.doctor.ipynb #072e92c1
@@ -249,12 +250,12 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
 
 # %% ../../nbs/94_faces.doctor.ipynb #3986912a
 def ask(
-    name: str,  # an entry of CHECKS
+    name: str,  # an entry of CHECKS or PRODUCTION
     settings: Settings,  # those of this machine
 ) -> Check:
     "Run one check; an error in it is what was found."
     try:
-        return CHECKS[name](settings)
+        return {**CHECKS, **PRODUCTION}[name](settings)
     except Exception as error:
         ours = type(error) in (ValueError, FileNotFoundError, LookupError, RuntimeError, ConnectionError)
         found = " ".join(str(error).split()) if ours else f"cannot be looked at ({type(error).__name__})"
@@ -263,6 +264,7 @@ def ask(
 # %% ../../nbs/94_faces.doctor.ipynb #36019fc0
 def examine(
     settings: Settings | None = None,  # those of this machine when absent
+    production: bool = False,  # also what must not be so where real students are
 ) -> Diagnosis:
     "Run every check; with settings that cannot be read, those that need none."
     if settings is None:
@@ -272,4 +274,5 @@ def examine(
             broken = Check("settings", "fail", str(error), "correct the entry it names")
             alone = ("python", "packages", "resources", "memory", "gpu")
             return Diagnosis((broken, *(ask(name, Settings.model_construct()) for name in alone)))
-    return Diagnosis(tuple(ask(name, settings) for name in CHECKS))
+    names = [*CHECKS, *(PRODUCTION if production else ())]
+    return Diagnosis(tuple(ask(name, settings) for name in names))
