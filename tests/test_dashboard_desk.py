@@ -1,12 +1,15 @@
 "Whatever a browser sends, a desk answers in one line, and of nobody who is not in this person's care."
 
 import random
+import re
+import shutil
 import string
 import uuid
 from datetime import date
 
 import pytest
 import sqlalchemy as sa
+from databases import postgresql_database
 
 from edupulse.care.examples import invent_care
 from edupulse.care.viewer import Care, find_viewer
@@ -19,46 +22,67 @@ from edupulse.store.tables import (
     contacts,
     data_fixes,
     drafts,
+    enrollments,
     interventions,
-    predictions,
+    school_calendar,
+    schools,
     students,
 )
 
-pytest.importorskip("edupulse.dashboard.week_page")  # the pages that are asked here
 MARK = "Outlander"  # the family name of everybody who is not in the counselor's care
+
+
+def care_of(engine, username: str) -> Care:
+    """Somebody's care, in a store in which everybody outside it can be told by name."""
+    today = invent_care(engine, 80).as_of
+    mine = Care(engine, find_viewer(engine, username), today)
+    with session(engine) as db:
+        if username == "okoye":  # a principal, from whose school a third has gone to another
+            db.execute(sa.insert(schools).values(school_id="elsewhere", name="Elsewhere High"))
+            days = [*school_calendar.c.keys()]
+            copied = sa.select(
+                *[sa.literal("elsewhere") if c == "school_id" else school_calendar.c[c] for c in days]
+            )
+            db.execute(sa.insert(school_calendar).from_select(days, copied))
+            some = sorted(db.scalars(sa.select(students.c.id)))[::3]
+            db.execute(
+                sa.update(enrollments).where(enrollments.c.student_id.in_(some)).values(school_id="elsewhere")
+            )
+    with session(engine) as db:
+        outside = students.c.id.not_in(mine.student_ids())
+        db.execute(sa.update(students).where(outside).values(last_name=MARK, first_name=MARK))
+    return mine
+
+
+def strangers_to(care: Care) -> list[uuid.UUID]:
+    """Students who are not in somebody's care."""
+    with care.engine.connect() as db:
+        found = sorted(db.scalars(sa.select(students.c.id).where(students.c.last_name == MARK)))
+    assert len(found) > 10 and not set(found) & care.student_ids()
+    return found
 
 
 @pytest.fixture(scope="module")
 def care(tmp_path_factory):
-    """A counselor's care, in a store in which everybody else can be told by name."""
-    home = tmp_path_factory.mktemp("desk")
-    engine = connect(f"sqlite:///{home / 'edupulse.db'}")
+    """A counselor's care."""
+    engine = connect(f"sqlite:///{tmp_path_factory.mktemp('desk') / 'edupulse.db'}")
     migrate(engine)
-    invent_care(engine, 80)
-    with engine.connect() as db:
-        today = db.scalar(sa.select(sa.func.max(predictions.c.as_of)))
-    mine = Care(engine, find_viewer(engine, "rivera"), today)
-    with session(engine) as db:
-        outside = students.c.id.not_in(mine.student_ids())
-        db.execute(sa.update(students).where(outside).values(last_name=MARK, first_name=MARK))
-    yield mine
+    yield care_of(engine, "rivera")
     engine.dispose()
 
 
 @pytest.fixture(scope="module")
 def strangers(care) -> list[uuid.UUID]:
     """Students who are not in the counselor's care."""
-    with care.engine.connect() as db:
-        found = list(db.scalars(sa.select(students.c.id).where(students.c.last_name == MARK)))
-    assert len(found) > 10 and not set(found) & care.student_ids()
-    return found
+    return strangers_to(care)
 
 
-def desk_of(care: Care, name: str, home) -> Desk:
-    """A desk before one page."""
+def desk_of(care: Care, name: str, home, strangers: list[uuid.UUID]) -> Desk:
+    """A desk before one page; whoever may see nobody stands before a closed one."""
     desk = Desk(care.engine, care, care.today, Settings(home=home))
-    some = str(sorted(care.student_ids())[0])
-    assert "page" in desk.open(find_page(name), {"student": some} if name == "student" else {}).regions
+    ids = sorted(care.student_ids())
+    asked = {"student": str((ids or strangers)[0])} if name == "student" else {}
+    assert ("page" in desk.open(find_page(name), asked).regions) == bool(ids or name != "student")
     return desk
 
 
@@ -115,7 +139,7 @@ def nothing_comes_back(care: Care, strangers: list[uuid.UUID], home, count: int)
     """Throw forged messages at every page; nobody else's student may be in what returns, or in what is stored."""
     rng, ids = random.Random(11), [str(each) for each in strangers]
     for name in PAGES:
-        desk = desk_of(care, name, home)
+        desk = desk_of(care, name, home, strangers)
         acts = [*desk.page.actions, "language", "draft"]
         for _ in range(count // len(PAGES) + 1):
             message = forge(rng, acts, strangers)
@@ -143,8 +167,50 @@ def test_forged_messages_show_nobody_else(care, strangers, tmp_path):
 
 
 @pytest.mark.soak
-def test_two_thousand_forged_messages_show_nobody_else(care, strangers, tmp_path):
-    nothing_comes_back(care, strangers, tmp_path, 2_000)
+@pytest.mark.parametrize("username", ["rivera", "okoye", "stone"])
+def test_two_thousand_forged_messages_show_nobody_else(username, migrated_sqlite, tmp_path):
+    shutil.copy(migrated_sqlite, tmp_path / "edupulse.db")
+    engine = connect(f"sqlite:///{tmp_path / 'edupulse.db'}")
+    theirs = care_of(engine, username)
+    nothing_comes_back(theirs, strangers_to(theirs), tmp_path, 2_000)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("username", ["okoye", "stone"])
+def test_forged_messages_show_nobody_else_to_a_principal_and_a_researcher(
+    username, migrated_sqlite, tmp_path
+):
+    shutil.copy(migrated_sqlite, tmp_path / "edupulse.db")
+    engine = connect(f"sqlite:///{tmp_path / 'edupulse.db'}")
+    theirs = care_of(engine, username)
+    nothing_comes_back(theirs, strangers_to(theirs), tmp_path, 30)
+    engine.dispose()
+
+
+def test_every_page_says_the_same_from_both_databases(migrated_sqlite, tmp_path, request):
+    shutil.copy(migrated_sqlite, tmp_path / "edupulse.db")
+    template = request.getfixturevalue("migrated_postgresql")
+    with postgresql_database(request.getfixturevalue("postgresql"), template) as url:
+        said = [every_page(place, tmp_path) for place in (f"sqlite:///{tmp_path / 'edupulse.db'}", url)]
+    assert len(said[0]) == 5 and all(said[0].values())
+    assert said[0] == said[1]
+
+
+def every_page(url: str, home) -> dict[str, str]:
+    """Each page of a counselor and a principal, without the numbers that a store gives its own rows."""
+    engine = connect(url)
+    today, found = invent_care(engine, 80).as_of, {}
+    for username in ("rivera", "okoye"):
+        theirs = Care(engine, find_viewer(engine, username), today, home)
+        for name in PAGES:
+            if username == "okoye" and name == "student":
+                continue
+            desk = Desk(engine, theirs, today, Settings(home=home))
+            some = str(sorted(theirs.student_ids())[0])
+            shown = desk.open(find_page(name), {"student": some} if name == "student" else {}).regions["page"]
+            found[f"{username} {name}"] = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "…", str(shown))
+    engine.dispose()
+    return found
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -22,8 +22,6 @@ from edupulse.dashboard.guards import POLICY, Doorkeeper
 from edupulse.dashboard.identity import Identity, networks
 from edupulse.dashboard.sessions import Sessions
 
-pytest.importorskip("edupulse.dashboard.week_page")  # the pages that are served here
-
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory):

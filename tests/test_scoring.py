@@ -17,7 +17,7 @@ from edupulse.scoring import record
 from edupulse.scoring.caseload import caseload, scored_dates
 from edupulse.scoring.catch_up import catch_up
 from edupulse.scoring.examples import fill_store, invent_district, write_features
-from edupulse.scoring.roster import BandRule, enrolled, unheard
+from edupulse.scoring.roster import MANY, BandRule, enrolled, unheard
 from edupulse.scoring.score import ScoreOptions, score
 from edupulse.sequences import build_sequences
 from edupulse.store.tables import (
@@ -82,6 +82,18 @@ def test_everybody_enrolled_is_scored_once(store, district, features, model):
     assert 0.08 * len(rows) < len(explained) < 0.14 * len(rows)
     assert explained["convergence_delta"].abs().max() < 0.05
     assert rows["risk_factors"].map(len).max() <= 3
+
+
+def test_the_roll_of_some_is_the_roll_without_the_others(store, district):
+    fill_store(store, district.features)
+    whole = enrolled(store, AS_OF)
+    few = sorted(map(uuid.UUID, whole["student_id"]))[::3]
+    some = whole[whole["student_id"].isin({str(each) for each in few})].reset_index(drop=True)
+    assert 0 < len(few) < len(whole)
+    assert enrolled(store, AS_OF, [*few, uuid.uuid4()]).equals(some)
+    assert enrolled(store, AS_OF, []).empty
+    many = [*few, *(uuid.uuid4() for _ in range(MANY))]  # so many that everybody is read
+    assert enrolled(store, AS_OF, many).equals(some)
 
 
 def test_weeks_that_were_missed_are_scored_as_they_were_known(store, district, features, model):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PLACES', 'FLAGGED', 'WeekRule', 'places', 'Pattern', 'first_theme', 'patterns', 'shares_left', 'scored', 'names_of',
-           'Week', 'in_order', 'on_list_since', 'described', 'plain_columns', 'read_week']
+           'Week', 'in_order', 'on_list_since', 'described', 'plain_columns', 'dates_to_show', 'read_week']
 
 # %% ../../nbs/87_care.week.ipynb #a8292102
 import uuid
@@ -18,7 +18,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..explain.steps import step_counts
-from ..scoring.caseload import find_scores, model_facts, read_details, read_scores, scored_dates
+from ..scoring.caseload import model_facts, pick_scores, read_details, read_scores, scored_dates
 from ..scoring.roster import BandRule, enrolled, freshness, place_bands
 from ..scoring.words import too_few
 from ..store.engine import session
@@ -236,6 +236,19 @@ def plain_columns(
         ]
     ]
 
+# %% ../../nbs/87_care.week.ipynb #c537d49b
+def dates_to_show(
+    engine: sa.Engine,
+    weeks: int,  # earlier dates, at most
+) -> tuple[
+    date, str, tuple[date, ...]
+]:  # the latest scored date, its model, and what that model scored before
+    "What there is to show; LookupError in one line where nothing has been scored."
+    there = scored_dates(engine)
+    as_of, model = pick_scores(there)
+    same = there.loc[there["model_version"] == model, "as_of"]
+    return as_of, model, tuple(day for day in same if day < as_of)[:weeks]
+
 # %% ../../nbs/87_care.week.ipynb #8137a8a0
 def read_week(
     engine: sa.Engine,
@@ -245,12 +258,9 @@ def read_week(
     weeks: int = 6,  # earlier dates that are looked at
 ) -> Week:
     "The list of the latest scored date; LookupError in one line where nothing has been scored."
-    as_of, model = find_scores(engine)
-    roll = enrolled(engine, as_of)
-    roll = roll[roll["student_id"].isin({str(each) for each in student_ids})].reset_index(drop=True)
+    as_of, model, dates = dates_to_show(engine, weeks)
+    roll = enrolled(engine, as_of, student_ids)
     frame = scored(engine, roll, as_of, model)
-    days = scored_dates(engine, model)["as_of"]
-    dates = tuple(day for day in days if day < as_of)[:weeks]
     before, since = on_list_since(engine, roll, model, dates, rule)
     apart = dict.fromkeys(resting, "plan")
     frame["band"] = places(frame, rule, apart)

@@ -19,7 +19,8 @@ import sqlalchemy as sa
 
 from ..care.suppression import Figures, Key, Sum, cross, figure_key, suppress
 from ..care.viewer import Care
-from ..scoring.caseload import find_scores, read_scores, scored_dates
+from ..care.week import scored
+from ..scoring.caseload import find_scores, scored_dates
 from ..scoring.roster import BandRule, enrolled, freshness, place_bands
 from ..settings import Settings
 from ..store.tables import caseloads, data_fixes, interventions, predictions, schools, staff
@@ -38,8 +39,8 @@ def standing(
     "The band of everybody on the roll of the schools that may be counted."
     roll = enrolled(care.engine, day)
     roll = roll[roll["school_id"].isin(care.schools)]
-    frame = roll.merge(read_scores(care.engine, day, model_version), on="student_id", how="left")
-    frame = frame.assign(judged=frame["judged"].eq(True), risk_score=frame["risk_score"].fillna(0))
+    frame = scored(care.engine, roll, day, model_version)
+    frame = frame.assign(risk_score=frame["risk_score"].fillna(0))
     grade = frame["grade_level"].fillna(-1).astype(int)
     return frame.assign(band=place_bands(frame, rule), grade_level=grade)[
         ["student_id", "school_id", "grade_level", "band"]

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BAND_ORDER', 'BAND_WORDS', 'scored_dates', 'in_parts', 'read_scores', 'read_details', 'banded', 'previous_date',
-           'Caseload', 'find_scores', 'changes_since', 'caseload', 'model_facts', 'words_of', 'reading_order',
-           'common_steps', 'add_details', 'write_caseload']
+           'Caseload', 'pick_scores', 'find_scores', 'changes_since', 'caseload', 'model_facts', 'words_of',
+           'reading_order', 'common_steps', 'add_details', 'write_caseload']
 
 # %% ../../nbs/81_scoring.caseload.ipynb #c555da22
 import uuid
@@ -37,10 +37,8 @@ def scored_dates(
     if model_version:
         query = query.where(table.model_version == model_version)
     with session(engine, read_only=True) as db:
-        return pd.DataFrame(
-            db.execute(query.order_by(*order)).mappings().all(),
-            columns=["as_of", "model_version", "students"],
-        )
+        rows = db.execute(query.order_by(*order)).all()
+    return pd.DataFrame(rows, columns=["as_of", "model_version", "students"])
 
 # %% ../../nbs/81_scoring.caseload.ipynb #a81inpt2
 def in_parts(
@@ -90,14 +88,9 @@ def read_details(
     same = sa.and_(p.student_id == s.id, p.as_of == as_of, p.model_version == model_version)
     joined = students.outerjoin(predictions, same)
     joined = joined.outerjoin(student_features, sa.and_(f.student_id == s.id, f.feature_date == as_of))
-    columns = [
-        s.id.label("student_id"),
-        p.id.label("prediction_id"),
-        s.first_name,
-        s.last_name,
-        s.district_id,
-    ]
-    query = sa.select(*columns, p.risk_factors, p.trajectory, f.feature_vector).select_from(joined)
+    ids = s.id.label("student_id"), p.id.label("prediction_id")
+    columns = *ids, s.first_name, s.last_name, s.district_id, p.risk_factors, p.trajectory, f.feature_vector
+    query = sa.select(*columns).select_from(joined)
     with session(engine, read_only=True) as db:
         found = in_parts(db, query, s.id, student_ids)
     frame = pd.DataFrame(found, columns=query.selected_columns.keys())
@@ -154,19 +147,26 @@ class Caseload:
         return rows if school_id is None else rows[rows["school_id"] == school_id]
 
 # %% ../../nbs/81_scoring.caseload.ipynb #d4a6e76e
-def find_scores(
-    engine: sa.Engine,
+def pick_scores(
+    dates: pd.DataFrame,  # as from `scored_dates`
     as_of: date | None = None,  # the latest scored date when None
-    model_version: str = "",  # the model that scored it last when ""
 ) -> tuple[date, str]:
     "The date and model of the scores to show, or a refusal that says what there is."
-    dates = scored_dates(engine, model_version)
     chosen = dates if as_of is None else dates[dates["as_of"] == as_of]
     if chosen.empty:
         there = ", ".join(str(day) for day in dates["as_of"].head(3)) or "none"
         asked = f"as of {as_of}" if as_of else "at all"
         raise LookupError(f"nothing has been scored {asked}; scored dates: {there}. Run: edupulse run score")
     return chosen.iloc[0]["as_of"], chosen.iloc[0]["model_version"]
+
+# %% ../../nbs/81_scoring.caseload.ipynb #096aae00
+def find_scores(
+    engine: sa.Engine,
+    as_of: date | None = None,  # the latest scored date when None
+    model_version: str = "",  # the model that scored it last when ""
+) -> tuple[date, str]:
+    "The same, asked of the store."
+    return pick_scores(scored_dates(engine, model_version), as_of)
 
 # %% ../../nbs/81_scoring.caseload.ipynb #d40bbb8c
 def changes_since(

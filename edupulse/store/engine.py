@@ -9,14 +9,17 @@ __all__ = ['store_name', 'explain_unreachable', 'prepare_sqlite', 'connect', 'se
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import adbc_driver_postgresql.dbapi
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 
 from ..settings import load_settings, private_folder
 from .bulk import SqliteBulk
+
+if TYPE_CHECKING:
+    import adbc_driver_postgresql.dbapi
 
 # %% ../../nbs/11_store.engine.ipynb #1d52825b
 def store_name(
@@ -96,7 +99,7 @@ def session(
 # %% ../../nbs/11_store.engine.ipynb #69191948
 def open_bulk(
     engine: sa.Engine,  # from `connect`
-) -> SqliteBulk | adbc_driver_postgresql.dbapi.Connection:  # use it, and its `.cursor()`, in `with`
+) -> "SqliteBulk | adbc_driver_postgresql.dbapi.Connection":  # use it, and its `.cursor()`, in `with`
     "A second way into the same store that reads Arrow batches of one moment."
     if engine.dialect.name == "sqlite":
         if not engine.url.database:
@@ -104,6 +107,8 @@ def open_bulk(
                 "bulk reading needs a store in a file; this one is in memory: use sqlite:///FILE"
             )
         return SqliteBulk(engine.url.database)
+    import adbc_driver_postgresql.dbapi  # a dashboard's kernel never reads in bulk, and would carry it
+
     one_moment = {"options": "-c default_transaction_isolation=repeatable\\ read -c timezone=UTC"}
     place = engine.url.set(drivername="postgresql").update_query_dict(one_moment)
     return adbc_driver_postgresql.dbapi.connect(

@@ -73,6 +73,9 @@ predictions = sa.Table(
     in_range("confidence", 0, 1),
     at_least("horizon_days", 1),
     sa.Index(None, "prediction_date"),
+    sa.Index(
+        "ix_predictions_scored", "as_of", "model_version", "shadow", "prediction_date"
+    ),  # what there is to show
     sa.Index("uq_predictions_once", "student_id", "as_of", "model_version", unique=True),
 )
 
