@@ -27,7 +27,7 @@ from edupulse.faces.terminal import (
     say,
     store_for,
 )
-from .upkeep import backup, doctor, restore
+from .upkeep import backup, doctor, metrics, restore
 
 # %% ../../nbs/97_faces.cli.ipynb #ba046456
 app = typer.Typer(
@@ -213,7 +213,7 @@ def demo(
     say(told)
 
 # %% ../../nbs/97_faces.cli.ipynb #77be1d67
-for each in (doctor, backup, restore):
+for each in (doctor, backup, restore, metrics):
     app.command()(each)
 
 # %% ../../nbs/97_faces.cli.ipynb #5e7e11a1
