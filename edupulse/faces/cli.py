@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from .job_commands import jobs_app, worker
 from edupulse.faces.terminal import (
     Json,
     begin,
@@ -230,6 +231,10 @@ def dashboard(
 
     with results_alone():
         serve(settings, open_store(settings), host or settings.dashboard_host, port)
+
+# %% ../../nbs/97_faces.cli.ipynb #5e7e11a5
+app.command()(worker)
+app.add_typer(jobs_app, name="jobs")
 
 # %% ../../nbs/97_faces.cli.ipynb #a59e2eab
 class Work(StrEnum):

@@ -55,6 +55,7 @@ class ScoreOptions:
     attribution: AttributionConfig = AttributionConfig()
     workers: int = 1  # cores; they change how long it takes and nothing else
     progress: bool = True  # a bar on stderr
+    again: bool = False  # scores of the date that were made from other records are made anew
 
 # %% ../../nbs/80_scoring.score.ipynb #3e4049d9
 @dataclass(frozen=True, repr=False)
@@ -201,7 +202,8 @@ def score(
     rows = prediction_rows(
         frame[frame["risk_score"].notna()], shared | {"feature_version": sequences.feature_version}
     )
-    written = write_scores(engine, rows, vector_rows(sequences, as_of, options.quiet_weeks))
+    vectors = vector_rows(sequences, as_of, options.quiet_weeks)
+    written = write_scores(engine, rows, vectors, options.again)
     clock.lap("write")
     return ScoreResult(
         as_of, version, frame, freshness(engine, as_of), written, len(rows) - written, clock.seconds

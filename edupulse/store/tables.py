@@ -12,6 +12,7 @@ import uuid
 import sqlalchemy as sa
 
 from .columns import JSON
+from .jobs import jobs, one_running_job  # noqa: F401 (one address for all)
 from edupulse.store.records import (  # noqa: F401 (one address for all)
     attendance_records,
     discipline_incidents,
