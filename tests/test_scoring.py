@@ -140,6 +140,28 @@ def test_what_is_known_later_changes_no_score(store, district, features, model, 
     pd.testing.assert_frame_equal(first, again, check_exact=True)
 
 
+def test_what_arrives_late_is_scored_anew_in_place_and_only_where_it_differs(
+    store, district, features, model, tmp_path
+):
+    fill_store(store, district.features)
+    score(store, features, model, AS_OF, QUIET)
+    before = stored(store)
+    assert score(store, features, model, AS_OF, replace(QUIET, again=True)).written == 0
+    assert stored(store) == before, "the same records gave other rows"
+    late = district.features.copy()
+    touched = sorted(late.loc[late["as_of"] == pd.Timestamp(AS_OF), "student_id"].unique())[:5]
+    rows = late["student_id"].isin(touched) & (late["as_of"] == pd.Timestamp(AS_OF))
+    late.loc[rows, ["attendance_rate_1w", "attendance_rate_4w"]] = 0.1
+    arrived = write_features(late, tmp_path)
+    assert score(store, arrived, model, AS_OF, QUIET).written == 0 and stored(store)[0] == before[0]
+    again = score(store, arrived, model, AS_OF, replace(QUIET, again=True))
+    old, new = ({str(row[1]): row for row in rows} for rows in (before[0], stored(store)[0]))
+    risk = list(predictions.c.keys()).index("risk_score")
+    moved = {key for key in old if old[key][risk] != new[key][risk]}
+    assert moved == set(map(str, touched)) and again.written >= 5
+    assert [row[0] for row in old.values()] == [new[key][0] for key in old], "an answer would lose its score"
+
+
 def write_down(engine, roll, nowhere, presents: bool, known=None):
     """Seven weeks of school days: everybody but `nowhere` is written down daily, or only with one absence."""
     days = [day.date() for day in pd.bdate_range("2022-10-17", AS_OF - pd.Timedelta(days=1))]

@@ -24,10 +24,9 @@ import sqlalchemy as sa
 from ..faces.reports import environment
 from .bell import open_bell, wait
 from .child import command, read_answer
-from .lease import Terms, claim, fail, give_back, heartbeat, succeed
+from .lease import HOURS, Terms, claim, fail, give_back, heartbeat, succeed
 from .record import Job
 from .schedule import plan, schedules, zone_of
-from .work import WORK
 from ..logs import logger
 from ..settings import Settings
 
@@ -99,7 +98,7 @@ def attend(
 ) -> str:  # done, lost, late or stopped
     "Stay with a process until it ends, or has to."
     began = beat = time.monotonic()
-    hours, stop_at = WORK.get(job.kind, (None, 1))[1], None
+    hours, stop_at = HOURS[job.kind], None
     while process.poll() is None:
         now = time.monotonic()
         if now - beat >= worker.terms.lease_seconds / 4:

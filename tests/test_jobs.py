@@ -1,0 +1,313 @@
+"""Jobs: one worker each, whatever is killed; asked for once, whatever the clock does; told as failed when they failed.
+
+Real workers are killed with -9 at random points (5 here, 100 in `make soak`), and the store is held against one that was
+left in peace.
+"""
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+import sqlalchemy as sa
+
+from edupulse.jobs.lease import Terms, claim, fail, give_back, heartbeat, holder, succeed
+from edupulse.jobs.record import Wish, add, cancel, find, listed, retry
+from edupulse.jobs.schedule import plan
+from edupulse.jobs.worker import make_worker, run_job, turn
+from edupulse.settings import Settings
+from edupulse.store.engine import connect, session
+from edupulse.store.jobs import JOB_KINDS
+from edupulse.store.migrate import migrate
+from edupulse.store.tables import metadata
+
+TERMS = Terms()
+
+
+@pytest.fixture
+def beside(store):
+    "A second way into the same store, as another process has it."
+    engine = connect(store.url.render_as_string(hide_password=False))
+    yield engine
+    engine.dispose()
+
+
+# --- the table, on both databases ------------------------------------------------------------------------------------
+
+
+def test_no_job_is_taken_twice_and_no_lane_holds_two(store, beside):
+    for number in range(24):
+        kind = JOB_KINDS[number % len(JOB_KINDS)]
+        add(store, Wish(kind, f"{kind} {number}"))
+    taken, running, clashes, lock = [], {}, [], threading.Lock()
+
+    def work(name, engine):
+        for _ in range(200):
+            job = claim(engine, name, TERMS)
+            if job is None:
+                if len(taken) == 24:
+                    return
+                time.sleep(0.002)
+                continue
+            with lock:
+                clashes.extend([job.key] if job.lane in running else [])
+                running[job.lane] = job.key
+                taken.append(job.key)
+            with lock:
+                del running[job.lane]
+            assert succeed(engine, job, {"told": ""}, {})
+
+    with ThreadPoolExecutor(4) as pool:
+        for each in [pool.submit(work, f"w{n}", store if n % 2 else beside) for n in range(4)]:
+            each.result()
+    assert len(taken) == len(set(taken)) == 24 and not clashes
+    assert {job.state for job in listed(store)} == {"succeeded"}
+
+
+def test_a_silent_worker_loses_its_job_and_its_word(store):
+    add(store, Wish("score", "score 1"))
+    first = claim(store, "ann", TERMS)
+    assert claim(store, "ben", TERMS) is None
+    later = datetime.now(UTC) + timedelta(seconds=61)
+    second = claim(store, "ben", TERMS, later)
+    assert (second.key, second.losses, second.worker) == ("score 1", 1, "ben")
+    assert not heartbeat(store, first, TERMS)
+    assert not succeed(store, first, {"told": "by ann"}, {})
+    assert fail(store, first, "by ann", TERMS) == "lost"
+    assert succeed(store, second, {"told": "by ben"}, {}) and find(store, "score 1").outcome == {
+        "told": "by ben"
+    }
+
+
+def test_three_failures_are_dead_with_the_first_error_and_can_be_tried_again(store):
+    add(store, Wish("import", "import 1"))
+    now, waits = datetime.now(UTC), []
+    for error in ("the disk is full", "second", "third"):
+        job = claim(store, "ann", TERMS, now)
+        fail(store, job, error, TERMS, now)
+        job = find(store, "import 1")
+        waits.append(job.due_at and (job.due_at - now).total_seconds())
+        assert claim(store, "ben", TERMS, now) is None
+        now = job.due_at or now
+    assert (job.state, job.error, job.attempts, waits) == ("dead", "the disk is full", 3, [60, 240, None])
+    assert retry(store, job.number).state == "queued"
+    assert cancel(store, job.number).state == "cancelled" and claim(store, "ben", TERMS) is None
+
+
+def test_a_refusal_is_not_tried_again_and_a_killer_of_workers_is_given_up(store):
+    for key in ("refused", "killer"):
+        add(store, Wish("retrain", key))
+        job, now = claim(store, "ann", TERMS), datetime.now(UTC)
+        if key == "refused":
+            assert fail(store, job, "half an export", TERMS, again=False) == "failed"
+    for _ in range(TERMS.losses + 1):
+        now += timedelta(seconds=61)
+        claim(store, "ann", TERMS, now)
+    assert find(store, "refused").state == "failed" and find(store, "refused").due_at is None
+    assert find(store, "killer").state == "dead" and holder(store, "training") is None
+
+
+def test_planners_beside_each_other_ask_once(store, beside):
+    settings = Settings(
+        home=Path("somewhere"), timezone="UTC", schedule_import="0 2 * * *", schedule_score="0 4 * * 0"
+    )
+    now = datetime(2026, 11, 29, 5, tzinfo=UTC)
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda n: plan(store if n % 2 else beside, settings, now), range(8)))
+    assert sorted(job.key for jobs in made for job in jobs) == ["import on 2026-11-29", "score on 2026-11-29"]
+
+
+def test_what_is_cancelled_while_it_runs_is_no_longer_its_workers(store):
+    add(store, Wish("drift", "drift 1"))
+    job = claim(store, "ann", TERMS)
+    cancel(store, "drift 1")
+    assert (
+        not heartbeat(store, job, TERMS)
+        and not succeed(store, job, {"told": ""}, {})
+        and not give_back(store, job)
+    )
+    assert find(store, "drift 1").state == "cancelled"
+
+
+# --- real processes --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory):
+    "A small district's export, old enough to be taken."
+    from edupulse.synth.district import synthesise
+
+    folder = tmp_path_factory.mktemp("export")
+    synthesise(folder, students=60, years=1, seed=3)
+    for file in folder.glob("*.csv"):
+        os.utime(file, (1, 1))
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path, migrated_sqlite, export):
+    "Settings of a home with an empty store that watches the export."
+    import shutil
+
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(migrated_sqlite, home / "edupulse.db")
+    settings = Settings(
+        home=home, watch_folder=str(export), job_lease_seconds=1, job_backoff_seconds=0, log_level="WARNING"
+    )
+    engine = connect(settings.url)
+    yield settings, engine
+    engine.dispose()
+
+
+def begin_worker(settings, *words):
+    "A real `edupulse worker`."
+    from edupulse.faces.reports import environment
+
+    call = [sys.executable, "-c", "from edupulse.faces.cli import main; main()", "worker", *words]
+    variables = {**os.environ, **environment(settings)}
+    return subprocess.Popen(call, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def wait_for(engine, key, states, seconds=60):
+    "A job that has come to one of these states."
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        job = find(engine, key)
+        if job.state in states:
+            return job
+        time.sleep(0.02)
+    raise AssertionError(f"{key} is {job.state} after {seconds} s: {job.error}")
+
+
+def content(engine):
+    "A hash of each table's rows, without the moments and numbers of runs."
+    aside = {"created_at", "updated_at", "recorded_at", "prediction_date", "started_at", "finished_at"}
+    hashes = {}
+    for name in ("students", "attendance_records", "grades", "enrollments", "school_calendar", "predictions"):
+        table = metadata.tables[name]
+        with session(engine, read_only=True) as db:
+            rows = db.execute(sa.select(*(c for c in table.c if c.name not in aside))).all()
+        hashes[name] = len(rows), hashlib.sha256("\n".join(sorted(map(repr, rows))).encode()).hexdigest()
+    return hashes
+
+
+def unfinished(home):
+    "Files under a final name that are not whole, or under a working name."
+    return [
+        file
+        for file in home.rglob("*")
+        if file.is_file() and file.stat().st_size == 0 and file.suffix in (".html", ".json")
+    ]
+
+
+def kill_at_random(settings, engine, key, kills, longest, draw):
+    "Workers that are killed with -9, then one that is not; how many of them were at the job."
+    hit = 0
+    for _ in range(kills):
+        worker, until = begin_worker(settings), time.monotonic() + 60
+        while f":{worker.pid}:" not in (find(engine, key).worker or "") and time.monotonic() < until:
+            if find(engine, key).state in ("succeeded", "dead"):
+                break
+            time.sleep(0.02)
+        time.sleep(draw.uniform(0, longest))
+        worker.kill()
+        worker.communicate()
+        hit += find(engine, key).state == "running"
+    last = begin_worker(settings)
+    job = wait_for(engine, key, ("succeeded", "dead", "failed"), 120)
+    last.send_signal(signal.SIGTERM)
+    last.communicate(timeout=60)
+    return job, hit
+
+
+def test_killed_workers_leave_a_whole_import_and_nothing_stuck(place, tmp_path, export):
+    from edupulse.ingest.load import ingest_folder
+
+    settings, engine = place
+    add(engine, Wish("import", "import 1"))
+    job, hit = kill_at_random(settings, engine, "import 1", kills=5, longest=1.5, draw=random.Random(0))
+    assert job.state == "succeeded" and job.losses == hit and hit >= 3
+    peace = connect(f"sqlite:///{tmp_path / 'peace.db'}")
+    migrate(peace)
+    ingest_folder(export, peace)
+    assert content(engine) == content(peace) and not unfinished(settings.home)
+    peace.dispose()
+
+
+def test_a_worker_that_is_told_to_stop_ends_its_job_first(place):
+    settings, engine = place
+    add(engine, Wish("retention", "retention 1"))
+    worker = begin_worker(settings)
+    wait_for(engine, "retention 1", ("running",))
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) == 0 and find(engine, "retention 1").state == "succeeded"
+    worker.communicate()
+
+
+def test_a_job_that_is_not_done_in_time_is_given_back_without_blame(place):
+    settings, engine = place
+    add(engine, Wish("import", "import 1"))
+    worker = make_worker(settings, engine, grace_seconds=0)
+    job = claim(engine, worker.name, worker.terms)
+    worker.stop()
+    assert run_job(worker, job) == "given back"
+    job = find(engine, "import 1")
+    assert (job.state, job.attempts, job.losses, job.worker) == ("queued", 0, 0, None)
+
+
+def test_a_killed_process_is_told_as_failed_and_never_as_done(place):
+    settings, engine = place
+    add(engine, Wish("import", "import 1"))
+    worker = make_worker(settings, engine)
+
+    def out_of_memory():
+        while not (children := psutil.Process().children()):
+            time.sleep(0.01)
+        time.sleep(0.3)
+        children[0].kill()
+
+    thread = threading.Thread(target=out_of_memory)
+    thread.start()
+    turn(worker)
+    thread.join()
+    job = find(engine, "import 1")
+    assert job.state == "failed" and job.attempts == 1 and "memory" in job.error and job.due_at
+
+
+def test_an_export_that_was_imported_is_not_imported_again_and_half_of_one_not_at_all(
+    place, export, tmp_path
+):
+    from dataclasses import replace
+
+    from edupulse.jobs.imports import do_import
+    from edupulse.jobs.record import Refused
+
+    settings, engine = place
+    for number in (1, 2):
+        add(engine, Wish("import", f"import {number}"))
+        job = claim(engine, "ann", TERMS)
+        done = do_import(settings, engine, job)
+        succeed(engine, job, {"told": done.told}, done.provenance)
+    assert done.told == "nothing changed: the export is the one of import 1"
+    half = tmp_path / "half"
+    half.mkdir()
+    for file in export.glob("*.csv"):
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        (half / file.name).write_text("".join(lines[: len(lines) // 3]), encoding="utf-8")
+        os.utime(half / file.name, (1, 1))
+    before = content(engine)
+    with pytest.raises(Refused, match="half extract"):
+        do_import(
+            settings.model_copy(update={"watch_folder": str(half)}), engine, replace(job, key="import 3")
+        )
+    assert content(engine) == before
