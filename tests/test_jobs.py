@@ -175,7 +175,9 @@ def begin_worker(settings, *words):
 
     call = [sys.executable, "-c", "from edupulse.faces.cli import main; main()", "worker", *words]
     variables = {**os.environ, **environment(settings)}
-    return subprocess.Popen(call, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        call, cwd=settings.home, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def wait_for(engine, key, states, seconds=60):

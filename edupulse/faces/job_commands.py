@@ -113,7 +113,7 @@ def show(name: Name, as_json: Json = False) -> None:
 @jobs_app.command()
 def start(
     kind: Annotated[
-        str, typer.Argument(help="import, features, score, report, drift, retrain or retention.")
+        str, typer.Argument(help="import, features, score, report, drift, retrain, retention or backup.")
     ],
     as_of: Annotated[str | None, typer.Option(help="For score: the first day that is not seen.")] = None,
     as_json: Json = False,

@@ -54,6 +54,7 @@ WORK = {
     "drift": "scores:do_drift",
     "retrain": "scores:do_retrain",
     "retention": "upkeep:do_retention",
+    "backup": "upkeep:do_backup",
 }  # kind → module below `edupulse.jobs`, and its function
 
 # %% ../../nbs/96_jobs.child.ipynb #a234218f
