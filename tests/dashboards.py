@@ -37,12 +37,13 @@ def make_demo(home: Path, students: int = 120):
 class Served:
     """A running dashboard."""
 
-    def __init__(self, home: Path):
+    def __init__(self, home: Path, **settings: str):
         environment = {
             **os.environ,
             "EDUPULSE_HOME": str(home),
             "EDUPULSE_DATABASE_URL": "",
             "PYTHONWARNINGS": "ignore",
+            **settings,
         }
         self.told = home / "told.txt"
         with self.told.open("w") as told:
@@ -76,9 +77,9 @@ class Served:
 
 
 @contextmanager
-def served(home: Path):
+def served(home: Path, **settings: str):
     """A dashboard, for as long as it is needed."""
-    dashboard = Served(home)
+    dashboard = Served(home, **settings)
     try:
         yield dashboard
     finally:
@@ -115,7 +116,9 @@ class Visitor:
         """The socket of a kernel, or the refusal of it."""
         cookies = "; ".join(f"{each.name}={each.value}" for each in self.web.cookies)
         place = f"{self.address.replace('http', 'ws', 1)}/api/kernels/{kernel_id}/channels?session_id={uuid.uuid4().hex}"
-        return connect_socket(place, additional_headers={"Cookie": cookies}, max_size=None, open_timeout=60)
+        signed = {name: value for name, value in self.web.headers.items() if name.startswith("X-")}
+        headers = {"Cookie": cookies, **signed}
+        return connect_socket(place, additional_headers=headers, max_size=None, open_timeout=60)
 
 
 class Opened:

@@ -11,16 +11,19 @@ import pytest
 import requests
 from browsers import running_browser
 from dashboards import Visitor, make_demo, served
+from databases import postgresql_database
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 from websockets.exceptions import InvalidStatus
 
+from edupulse.care.examples import invent_care
 from edupulse.dashboard.front import Home
 from edupulse.dashboard.guards import POLICY, Doorkeeper
 from edupulse.dashboard.identity import Identity, networks
 from edupulse.dashboard.sessions import Sessions
+from edupulse.store.engine import connect
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +183,60 @@ def test_thirty_tabs_of_a_real_browser_leave_no_kernel(dashboard):
     assert wait_until(lambda: len(dashboard.kernels()) == 3, 60), (
         "the pool is three; the rest should have ended"
     )
+
+
+def test_a_pass_opens_one_kernel_and_a_kernel_belongs_to_one_browser(dashboard, page):
+    other = Visitor(dashboard)
+    other.be("cole")
+    theirs = other.open("week")
+    with other.socket(theirs.kernel_id) as socket:
+        theirs.tell(socket, "hello", **{"pass": page.slip})  # a colleague's, for the colleague's kernel
+        assert theirs.hear(socket, 1) is None
+        theirs.tell(socket, "hello", **{"pass": theirs.slip})
+        assert "Sam Cole" in theirs.hear(socket)["regions"]["masthead"]
+    fixed = Visitor(dashboard)  # with a cookie of its own making
+    for made_up in ("", "x" * 43, page.visitor.web.cookies["edupulse"][:-1], "../" * 20):
+        fixed.web.cookies.set("edupulse", made_up)
+        assert (
+            refused(fixed, page.kernel_id) and fixed.get(f"/api/kernels/{page.kernel_id}").status_code == 403
+        )
+
+
+def test_a_second_socket_hears_nothing_that_was_not_its_own(dashboard, page):
+    with page.visitor.socket(page.kernel_id) as first, page.visitor.socket(page.kernel_id) as second:
+        for kind, content in (
+            ("inspect_request", {"code": "settings", "cursor_pos": 3, "detail_level": 1}),
+            ("complete_request", {"code": "os.", "cursor_pos": 3}),
+            ("history_request", {"output": True, "raw": True, "hist_access_type": "range"}),
+            ("shutdown_request", {"restart": False}),
+            ("interrupt_request", {}),
+            ("debug_request", {"type": "request", "command": "evaluate", "arguments": {"expression": "1"}}),
+        ):
+            for channel in ("shell", "control", "stdin"):
+                page.say(second, kind, content, channel)
+        page.tell(second, "hello", **{"pass": page.slip})
+        assert page.hear(second)["regions"]["page"]
+        page.tell(first, "hello", **{"pass": page.slip})
+        assert page.hear(first)["regions"]["page"], "the kernel was ended from a socket"
+
+
+@pytest.mark.soak
+def test_many_who_are_signed_in_by_a_proxy_share_one_store(postgresql, migrated_postgresql, tmp_path):
+    with postgresql_database(postgresql, migrated_postgresql) as url:
+        engine = connect(url)
+        invent_care(engine, 80)
+        engine.dispose()
+        signed = {"EDUPULSE_IDENTITY_HEADER": "X-User", "EDUPULSE_DASHBOARD_PROXIES": "127.0.0.1"}
+        with served(tmp_path, EDUPULSE_DATABASE_URL=url, **signed) as running:
+            assert Visitor(running).get("/week.ipynb").status_code == 403
+            for username, name in (("rivera", "Ana Rivera"), ("cole", "Sam Cole")):
+                visitor = Visitor(running)
+                visitor.web.headers["X-User"] = username
+                opened = visitor.open("week")
+                with visitor.socket(opened.kernel_id) as socket:
+                    opened.tell(socket, "hello", **{"pass": opened.slip})
+                    regions = opened.hear(socket)["regions"]
+                assert name in regions["masthead"] and "cards" in regions["page"]
 
 
 def test_only_the_proxys_header_is_believed(tmp_path):

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -12,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from edupulse.care.audit import record, witness
 from edupulse.faces.doctor import CHECKS, ask, examine
 from edupulse.faces.machine import package_troubles
 from edupulse.resources import resource
 from edupulse.settings import Settings
-from edupulse.store.engine import connect
+from edupulse.store.engine import connect, session
 from edupulse.store.migrate import migrate
 
 
@@ -140,3 +142,34 @@ def test_the_command_says_so_with_its_exit_status(tmp_path):
     environment["EDUPULSE_N_SIZE"] = "many"
     done = subprocess.run(run[:-1], capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert done.returncode == 1 and "EDUPULSE_N_SIZE" in done.stdout and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("update audit_log set actor = 'cole' where sequence = 4", "entry 4 of the audit log was changed"),
+        (
+            "delete from audit_log where sequence > 3; update audit_head set sequence = 3, "
+            "entry_hash = (select entry_hash from audit_log where sequence = 3)",
+            "entry 4 of the audit log is missing, and so is all that came after it",
+        ),
+    ],
+    ids=["a changed row", "a deleted tail"],
+)
+def test_the_command_names_the_first_bad_row_of_the_audit_log(home, damage, said):
+    home.home.mkdir()
+    engine = connect(home.url)
+    migrate(engine)
+    for number in range(6):
+        with session(engine) as db:
+            record(db, "rivera", "opened", "page", f"page {number}")
+        witness(engine, home.home)
+    engine.dispose()
+    with sqlite3.connect(home.home / "edupulse.db") as db:
+        db.executescript(damage)
+    command = [sys.executable, "-c", "from edupulse.faces.cli import main; main()", "doctor"]
+    environment = {**os.environ, "EDUPULSE_HOME": str(home.home), "EDUPULSE_DATABASE_URL": ""}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=home.home)
+    lines = (ran.stdout + ran.stderr).splitlines()
+    place = next(number for number, line in enumerate(lines) if said in line)
+    assert ran.returncode == 1 and "tell whoever answers for the data" in lines[place + 1]

@@ -91,6 +91,7 @@ def test_the_roll_of_some_is_the_roll_without_the_others(store, district):
     some = whole[whole["student_id"].isin({str(each) for each in few})].reset_index(drop=True)
     assert 0 < len(few) < len(whole)
     assert enrolled(store, AS_OF, [*few, uuid.uuid4()]).equals(some)
+    assert enrolled(store, AS_OF, sa.select(students.c.id).where(students.c.id.in_(few))).equals(some)
     assert enrolled(store, AS_OF, []).empty
     many = [*few, *(uuid.uuid4() for _ in range(MANY))]  # so many that everybody is read
     assert enrolled(store, AS_OF, many).equals(some)

@@ -23,6 +23,7 @@ from ..care.week import scored
 from ..scoring.caseload import find_scores, scored_dates
 from ..scoring.roster import BandRule, enrolled, freshness, place_bands
 from ..settings import Settings
+from ..store.records import enrollments
 from ..store.tables import caseloads, data_fixes, interventions, predictions, schools, staff
 
 # %% ../../nbs/93_dashboard.school_data.ipynb #d2a58291
@@ -37,7 +38,8 @@ def standing(
     rule: BandRule,
 ) -> pd.DataFrame:  # student_id, school_id, grade_level, band
     "The band of everybody on the roll of the schools that may be counted."
-    roll = enrolled(care.engine, day)
+    once_here = sa.select(enrollments.c.student_id).where(enrollments.c.school_id.in_(care.schools))
+    roll = enrolled(care.engine, day, once_here)
     roll = roll[roll["school_id"].isin(care.schools)]
     frame = scored(care.engine, roll, day, model_version)
     frame = frame.assign(risk_score=frame["risk_score"].fillna(0))

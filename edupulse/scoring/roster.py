@@ -22,15 +22,19 @@ from ..store.engine import session
 # %% ../../nbs/80_scoring.roster.ipynb #d2ae53db
 def narrowed(
     query: sa.TextClause,  # with a column `student_id`
-    student_ids: Collection[uuid.UUID] | None,  # everybody when None
+    student_ids: Collection[uuid.UUID] | sa.Select | None,  # or what asks for them; everybody when None
     most: int = 500,  # ids in one statement
 ) -> Iterator[sa.Executable]:
     "The statement, or the statements that answer it for some students alone."
     if student_ids is None:
         yield query
         return
-    asked, wanted = query.columns(sa.column("student_id", sa.Uuid)).subquery("asked"), sorted(student_ids)
+    asked = query.columns(sa.column("student_id", sa.Uuid)).subquery("asked")
     chosen = sa.select(sa.text("asked.*")).select_from(asked)
+    if isinstance(student_ids, sa.Select):
+        yield chosen.where(asked.c.student_id.in_(student_ids))
+        return
+    wanted = sorted(student_ids)
     for start in range(0, max(len(wanted), 1), most):
         yield chosen.where(asked.c.student_id.in_(wanted[start : start + most]))
 
@@ -47,8 +51,7 @@ def dashed(
 def ask(
     engine: sa.Engine,
     name: str,  # file below `sql/scoring/`
-    student_ids: Collection[uuid.UUID]
-    | None = None,  # of whom, where a row is about a student; everybody when None
+    student_ids: Collection[uuid.UUID] | sa.Select | None = None,  # of whom; everybody when None
     **values: date | int,  # bound dates and counts
 ) -> pd.DataFrame:
     "The answer of one statement that asks about dates."
@@ -62,7 +65,9 @@ def ask(
             columns = list(answer.keys())
             rows += map(tuple, answer)
     frame = pd.DataFrame(rows, columns=columns)
-    return frame.assign(student_id=[*map(dashed, frame["student_id"])]) if "student_id" in frame else frame
+    if "student_id" not in frame:
+        return frame
+    return frame.assign(student_id=pd.Series([*map(dashed, frame["student_id"])], dtype="str"))
 
 # %% ../../nbs/80_scoring.roster.ipynb #ac9cf6f5
 MANY = 2_500  # students; of more, everybody is read
@@ -71,14 +76,16 @@ MANY = 2_500  # students; of more, everybody is read
 def enrolled(
     engine: sa.Engine,
     as_of: date,  # first day that may not be seen
-    student_ids: Collection[uuid.UUID] | None = None,  # of whom; everybody when None
+    student_ids: Collection[uuid.UUID] | sa.Select | None = None,  # or what asks for them; all when None
 ) -> pd.DataFrame:  # one row per student: student_id, school_id, grade_level, entry_date
     "Students on the roll as of a date; of two stays at once the later one counts."
-    few = student_ids if student_ids is not None and len(student_ids) <= MANY else None
+    listed = student_ids is not None and not isinstance(student_ids, sa.Select)
+    few = None if listed and len(student_ids) > MANY else student_ids
     stays = ask(engine, "enrolled", few, as_of=as_of, last_day=as_of - timedelta(days=35))
+    if listed:
+        stays = stays[stays["student_id"].isin({str(each) for each in student_ids})]
     if student_ids is not None:
-        theirs = stays["student_id"].isin({str(each) for each in student_ids})
-        stays = stays[theirs].sort_values(["student_id", "entry_date", "school_id"])
+        stays = stays.sort_values(["student_id", "entry_date", "school_id"])
     return stays.drop_duplicates("student_id", keep="last", ignore_index=True)
 
 # %% ../../nbs/80_scoring.roster.ipynb #ea86f8f7
