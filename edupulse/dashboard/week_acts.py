@@ -16,7 +16,7 @@ from ..care.entries import Refused
 from .desk import Reply, notice
 from .student_forms import Form, contact_form, flag_form, plan_form
 from .student_page import ACTS as FORMS
-from .student_records import ask
+from .student_panels import whom_to_ask
 from ..faces.look import Html, element
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ def fields_of(
         return contact_form(form, desk.speech, desk.today)
     if form.name == "dispute":
         return flag_form(form, desk.speech)
-    with desk.care.session(read_only=True) as db:
-        staff = ask(db, "staff_near", school_id=row["school_id"], asking=desk.viewer.staff_id)
-    return plan_form(form, desk.speech, desk.today, {str(each["staff_id"]): each["name"] for each in staff})
+    return plan_form(form, desk.speech, desk.today, whom_to_ask(desk))
 
 # %% ../../nbs/94_dashboard.week_acts.ipynb #45fa1ab1
 def panel(

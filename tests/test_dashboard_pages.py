@@ -1,0 +1,277 @@
+"""The counselor's, the principal's and the data scientist's pages, used in a real browser as they will be used."""
+
+import json
+import re
+import time
+import zlib
+from contextlib import suppress
+
+import pytest
+import sqlalchemy as sa
+from browsers import serious_violations
+from dashboards import served
+from pages import make_home
+from tabs import OVER, rows, store_of, students_of, tab_of
+
+from edupulse.care.audit import first_broken
+from edupulse.store.tables import caseloads, staff, students
+
+NAMES = (
+    ('"><script>window.hacked = 1</script>', "Okafor"),
+    ('<img src=x onerror="window.hacked = 1">', "O'Neil & Söhne"),
+    ("مريم", "الخطيب"),
+    ("🦊👩🏽‍🚀", "{{7*7}}${7*7}"),
+    ("A" * 60, "B" * 59),
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A scored district of 600 students; in the care of its last counselor every name is a trap."""
+    folder = tmp_path_factory.mktemp("pages")
+    make_home(folder, students=600)
+    engine = store_of(folder)
+    with engine.begin() as db:
+        last = sa.select(sa.func.max(staff.c.username)).where(staff.c.role == "counselor").scalar_subquery()
+        query = sa.select(caseloads.c.student_id).join(staff).where(staff.c.username == last)
+        for number, key in enumerate(sorted(db.scalars(query))):
+            first, second = NAMES[number % len(NAMES)]
+            change = sa.update(students).where(students.c.id == key)
+            db.execute(change.values(first_name=first, last_name=second))
+    engine.dispose()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(home):
+    """The store behind the pages."""
+    engine = store_of(home)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def dashboard(home):
+    """The dashboard that shows it."""
+    with served(home) as running:
+        yield running
+
+
+def people(engine, role: str) -> list:
+    """Staff of a role who have a school: username, name and school, by username."""
+    query = """select username, display_name, name from staff left join schools using (school_id)
+        where role = :role and (school_id is not null or role = 'researcher') order by username"""
+    return rows(engine, query, role=role)
+
+
+def count(engine, table: str, where: str = "1 = 1") -> int:
+    """How many rows of a table there are."""
+    return rows(engine, f"select count(*) from {table} where {where}")[0][0]
+
+
+def sides(content: bytes) -> int:
+    """How many pages a PDF has; what is packed in it is unpacked."""
+    text = content
+    for packed in re.findall(rb"stream\r?\n(.*?)endstream", content, re.S):
+        with suppress(zlib.error):
+            text += zlib.decompressobj().decompress(packed)
+    return len(re.findall(rb"/Type\s*/Page\b", text))
+
+
+def saved(tab, button: str) -> tuple[str, bytes]:
+    """The file that a button makes: its name and content."""
+    with tab.page.expect_download() as waiting:
+        tab.page.click(button)
+    return waiting.value.suggested_filename, open(waiting.value.path(), "rb").read()
+
+
+def until(true, seconds: float = 20) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it never became so"
+        time.sleep(0.1)
+
+
+def test_a_counselor_finds_somebody_and_the_list_is_remembered(browser, dashboard, store):
+    username, name, school = people(store, "counselor")[0]
+    with tab_of(browser, dashboard) as tab:
+        tab.become(name)
+        assert re.match("This week, meet these", tab.text("h1"))
+        told = tab.text("#masthead .where")
+        assert told == f"{school} · {name} · {students_of(store, username)} students"
+        cards = tab.page.locator("article.card")
+        everybody = cards.count()
+        grade = re.search(r"Grade (\d+)", tab.text("article.card")).group(1)
+        tab.page.select_option("#filter-grade", grade)
+        tab.page.wait_for_function(
+            "all => document.querySelectorAll('article.card').length < all", arg=everybody
+        )
+        assert {re.search(r"Grade (\d+)", each).group(1) for each in cards.all_inner_texts()} == {grade}
+        kept = rows(
+            store,
+            "select content from preferences join staff on staff.id = staff_id where username = :name",
+            name=username,
+        )
+        assert json.loads(kept[0][0])["week_grade"] == grade
+        wanted = tab.text("article.card h3")
+        tab.page.fill("#filter-find", wanted.split()[-1].upper())
+        tab.page.wait_for_function("() => document.querySelectorAll('article.card').length === 1")
+        assert tab.text("article.card h3") == wanted
+        tab.open("week.ipynb")
+        assert tab.page.input_value("#filter-grade") == grade and tab.page.input_value("#filter-find") == ""
+        tab.page.click("#filter-clear")
+        tab.page.wait_for_function(
+            "all => document.querySelectorAll('article.card').length === all", arg=everybody
+        )
+
+
+def test_a_counselor_logs_a_contact_calls_a_flag_wrong_and_plans(browser, dashboard, store):
+    username, name, _ = people(store, "counselor")[0]
+    with tab_of(browser, dashboard) as tab:
+        tab.become(name)
+        card = tab.page.locator("article.card").first.get_attribute("id")
+        student, wanted = card.removeprefix("card-"), tab.text(f"#{card} h3")
+
+        tab.page.click(f"#contact-{student}")
+        tab.page.locator(f"#panel-{student} textarea").fill("Mother will call back")
+        until(lambda: count(store, "drafts") == 1)
+        tab.open("week.ipynb")  # as after a reload or on another day
+        tab.page.click(f"#contact-{student}")
+        note = tab.page.locator(f"#panel-{student} textarea")
+        note.wait_for()
+        assert note.input_value() == "Mother will call back"
+        tab.page.locator(f"#panel-{student} [type=submit]").click()
+        tab.says("Contact logged: Call")
+        assert count(store, "drafts") == 0
+        contact = rows(
+            store, "select username, kind, reached, note from contacts join staff on staff.id = staff_id"
+        )
+        assert [tuple(each) for each in contact] == [(username, "call", True, "Mother will call back")]
+        assert "Tried so far: Call" in tab.text(f"#{card}")
+        tab.page.click("#undo")
+        tab.says("Undone")
+        assert count(store, "contacts", "withdrawn_at is null") == 0
+        assert "Tried so far: nothing yet" in tab.text(f"#{card}")
+
+        tab.page.click(f"#flag-{student}")
+        tab.page.locator(f"#panel-{student} [value=medical]").check()
+        tab.page.locator(f"#panel-{student} [type=submit]").click()
+        tab.says("Noted: Medical")
+        assert count(store, "data_fixes", "reason = 'medical' and state = 'open'") == 1
+        assert count(store, "training_feedback") == 1
+
+        tab.page.click(f"#plan-{student}")
+        tab.page.locator(f"#panel-{student} [type=submit]").click()
+        tab.says("Goal: nothing was written")  # a plan without a goal is no plan
+        assert count(store, "interventions") == 0
+        assert tab.focus()["id"] == f"plan-{student}-positive_goal"
+        tab.page.keyboard.type("Four days a week in first period")
+        tab.page.locator(f"#panel-{student} [type=submit]").click()
+        tab.says("Plan started: Weekly check-in")
+        plan = rows(
+            store, "select positive_goal, length_weeks, state, follow_up_date is null from interventions"
+        )
+        assert [tuple(each)[:2] for each in plan] == [("Four days a week in first period", 6)]
+        assert not tab.page.locator(f"#{card}").count(), "whoever has a plan is not to be met this week"
+        assert wanted in tab.text("section[aria-labelledby=place-plan]")
+        assert "off the list until it ends" in tab.text("section[aria-labelledby=place-plan]")
+
+        tab.follow("section[aria-labelledby=place-plan] a.who")
+        assert tab.text("h1") == wanted and "Has a plan until" in tab.text(".lede")
+        tried = tab.text("#tried")
+        assert (
+            "Weekly check-in" in tried
+            and "Goal: Four days a week" in tried
+            and "called wrong (Medical)" in tried
+        )
+        tab.page.locator("[id^=ending-][id$=-button]").click()
+        tab.page.locator("#tried textarea").fill("Came every day but one")
+        tab.page.locator("#tried [type=submit]").click()
+        tab.says("Plan ended")
+        ended = rows(store, "select state, outcome from interventions")
+        assert [tuple(each) for each in ended] == [("completed", "Came every day but one")]
+        tab.open("week.ipynb")
+        assert wanted in tab.text("#lists") and not tab.page.locator("#place-plan").count()
+    done = [
+        each[0]
+        for each in rows(
+            store, "select action from audit_log where actor = :name order by sequence", name=username
+        )
+    ]
+    assert {"opened", "open_student", "log_contact", "undo", "dispute_flag", "start_plan", "end_plan"} <= set(
+        done
+    ), set(done)
+    assert first_broken(store) is None
+
+
+def test_a_student_fits_one_side_of_paper_and_no_file_is_called_like_anybody(browser, dashboard, store):
+    with tab_of(browser, dashboard) as tab:
+        tab.become(people(store, "counselor")[0][1])
+        tab.follow("article.card a.who")
+        named = tab.text("h1").split()
+        assert sides(tab.page.pdf(prefer_css_page_size=True)) == 1
+        before = count(store, "audit_log", "action in ('print_student', 'print_family')")
+        for button, kind in (("#save-pdf", "student-page"), ("#family-es", "for-the-family")):
+            file, content = saved(tab, button)
+            assert re.fullmatch(kind + r"-\d{4}-\d\d-\d\d\.pdf", file), file
+            assert content.startswith(b"%PDF") and sides(content) == 1
+            assert not any(word.casefold() in file.casefold() for word in named)
+        assert count(store, "audit_log", "action in ('print_student', 'print_family')") == before + 2
+
+
+def test_everything_is_said_in_spanish_too(browser, dashboard, store):
+    with tab_of(browser, dashboard) as tab:
+        tab.become(people(store, "counselor")[1][1])
+        tab.speak("es")
+        assert tab.text("h1").startswith("Esta semana, reúnase con") and "Por qué" in tab.text("article.card")
+        assert tab.page.title().startswith("Esta semana")
+        tab.follow("article.card a.who")
+        assert tab.page.get_attribute("html", "lang") == "es", "a language is remembered"
+        assert "Lo que se ha intentado" in tab.text("#tried") and "Asistencia" in tab.text("#year")
+        for word in ("attendance", "Going well", "Why", "school days", "Grade"):
+            assert word not in tab.text("main"), word
+        tab.speak("en")
+
+
+def test_a_principal_sees_counts_and_may_help_a_student(browser, dashboard, store):
+    username, name, school = people(store, "administrator")[0]
+    with tab_of(browser, dashboard) as tab:
+        tab.become(name)
+        assert tab.text("h1").startswith(f"At {school}, ") and "conversation this week" in tab.text("h1")
+        file, content = saved(tab, "#download")
+        assert file.endswith(".csv") and content.decode("utf-8-sig").startswith("Table,Row,Column,Count")
+        tab.follow("#masthead a[href='week.ipynb']")
+        tab.page.select_option("#filter-sort", "name")
+        tab.follow("article.card a.who")
+        tab.page.click("#contact-button")
+        tab.page.click("#contact-panel [type=submit]")
+        tab.says("Contact logged")
+        made = rows(
+            store,
+            "select count(*) from contacts join staff on staff.id = staff_id where username = :name",
+            name=username,
+        )
+        assert made[0][0] == 1
+        tab.speak("es")
+        assert "Registrar un contacto" in tab.text("#actions")
+
+
+def test_a_data_scientist_sees_counts_and_no_student(browser, dashboard, store):
+    _, name, _ = people(store, "researcher")[0]
+    student = rows(store, "select id from students limit 1")[0][0]
+    with tab_of(browser, dashboard) as tab:
+        tab.become(name)
+        assert tab.text("h1").startswith("In the district, ")
+        assert not tab.page.locator("a[href^=student]").count()
+        tab.speak("es")
+        assert tab.text("h1").startswith("En el distrito, ")
+        tab.speak("en")
+        tab.open(f"student.ipynb?student={student}")
+        assert tab.text("h1").startswith("That student is not in your care")
+        assert not tab.page.locator("#year").count()
+        tab.page.goto(f"{tab.address}/week.ipynb")
+        assert "Your role has no page here" in tab.text("main")
+        assert [each for each in tab.errors if "403" not in each] == []
+        tab.errors.clear()  # the refusal itself
+    assert first_broken(store) is None
