@@ -46,7 +46,9 @@ def readme_text() -> str:
     notebook = nbformat.read(ROOT / "nbs" / "index.ipynb", as_version=4)
     notebook.cells = [cell for cell in notebook.cells if not cell.source.startswith("#| hide")]
     body, _ = MarkdownExporter().from_notebook_node(notebook)
-    return body.strip().replace("](images/", "](nbs/images/") + "\n"
+    return (
+        body.strip().replace("](images/", "](nbs/images/").replace('src="images/', 'src="nbs/images/') + "\n"
+    )
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from edupulse.store.engine import connect
 
-WAIT = 15_000  # milliseconds that a busy machine may take
+WAIT = 60_000  # milliseconds that a busy machine may take
 OPEN = "#speak-en"  # there once a page has been drawn
 LOCAL = ("127.0.0.1", "")  # and what a page makes itself: data:, blob:
 OVER = "() => document.documentElement.scrollWidth - innerWidth"

@@ -5,17 +5,20 @@ import re
 import time
 import zlib
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from browsers import serious_violations
 from dashboards import served
 from pages import make_home
-from tabs import OVER, rows, store_of, students_of, tab_of
+from tabs import OPEN, OVER, rows, store_of, students_of, tab_of
 
 from edupulse.care.audit import first_broken
+from edupulse.dashboard.front import SHEETS
 from edupulse.store.tables import caseloads, staff, students
 
+ROOT = Path(__file__).resolve().parent.parent
 NAMES = (
     ('"><script>window.hacked = 1</script>', "Okafor"),
     ('<img src=x onerror="window.hacked = 1">', "O'Neil & Söhne"),
@@ -199,9 +202,15 @@ def test_a_counselor_logs_a_contact_calls_a_flag_wrong_and_plans(browser, dashbo
             store, "select action from audit_log where actor = :name order by sequence", name=username
         )
     ]
-    assert {"opened", "open_student", "log_contact", "undo", "dispute_flag", "start_plan", "end_plan"} <= set(
-        done
-    ), set(done)
+    assert {
+        "opened",
+        "open_student",
+        "log_contact",
+        "undo log_contact",
+        "dispute_flag",
+        "start_plan",
+        "end_plan",
+    } <= set(done), set(done)
     assert first_broken(store) is None
 
 
@@ -275,3 +284,175 @@ def test_a_data_scientist_sees_counts_and_no_student(browser, dashboard, store):
         assert [each for each in tab.errors if "403" not in each] == []
         tab.errors.clear()  # the refusal itself
     assert first_broken(store) is None
+
+
+SMALL = """() => [...document.querySelectorAll("a, button, select, input, textarea, summary")].filter(each => {
+  const box = (each.closest("label") || each).getBoundingClientRect();
+  return each.checkVisibility() && box.width && !each.matches(".skip") && (box.width < 23.5 || box.height < 23.5);
+}).map(each => each.outerHTML.slice(0, 120))"""
+
+
+def faults(tab, where: str) -> list[str]:
+    """What is wrong with an open page at both widths: too wide, too small to hit, or shut to somebody."""
+    found = []
+    for width in (1280, 320):
+        tab.page.set_viewport_size({"width": width, "height": 900})
+        wide = tab.page.evaluate(OVER)
+        found += [f"{where} {width}: {wide} pixels too wide"] if wide > 0 else []
+        found += [f"{where} {width}: {each}" for each in serious_violations(tab.page)]
+        found += [f"{where} {width}: small: {each}" for each in tab.page.evaluate(SMALL)]
+    tab.page.set_viewport_size({"width": 640, "height": 450})  # 1280 by 900 at 200 %
+    wide = tab.page.evaluate(OVER)
+    return found + ([f"{where} at 200 %: {wide} pixels too wide"] if wide > 0 else [])
+
+
+def test_every_page_is_open_to_everybody_and_fits_a_telephone(browser, dashboard, store):
+    found = []
+    with tab_of(browser, dashboard) as tab:
+        tab.page.goto(tab.address)
+        found += faults(tab, "roles")
+        for role, page in (("counselor", "week"), ("administrator", "school")):
+            tab.become(people(store, role)[0][1])
+            for lang in ("en", "es"):
+                tab.speak(lang)
+                found += faults(tab, f"{page} {lang}")
+            tab.speak("en")
+        tab.become(people(store, "counselor")[0][1])
+        tab.page.set_viewport_size({"width": 1280, "height": 900})
+        tab.follow("article.card a.who")
+        while tab.page.locator("[data-toggle][aria-expanded=false]").count():
+            tab.page.locator("[data-toggle][aria-expanded=false]").first.click()
+        for lang in ("en", "es"):
+            tab.speak(lang)
+            found += faults(tab, f"student {lang}")
+        tab.speak("en")
+    assert not found, "\n".join(found)
+
+
+def test_any_name_is_shown_as_it_is_and_runs_nothing(browser, dashboard, store):
+    username, name, _ = people(store, "counselor")[-1]
+    assert rows(store, "select count(*) from students where first_name like '%script%'")[0][0] > 5
+    with tab_of(browser, dashboard, width=320) as tab:
+        tab.become(name)
+        for first, last in NAMES:
+            tab.page.fill("#filter-find", first[:30])
+            link = tab.page.locator("#lists a.who").first
+            tab.page.wait_for_function(
+                "name => document.querySelector('#lists a.who')?.textContent === name", arg=f"{first} {last}"
+            )
+            assert tab.page.evaluate(OVER) <= 0, first
+            where = link.get_attribute("href")
+            if first in (NAMES[0][0], NAMES[2][0], NAMES[4][0]):
+                tab.open(where)
+                assert tab.page.locator("h1").text_content() == f"{first} {last}"
+                assert tab.page.evaluate(OVER) <= 0, first
+                assert sides(tab.page.pdf(prefer_css_page_size=True)) == 1
+                file, content = saved(tab, "#save-pdf")
+                assert re.fullmatch(r"student-page-[-\d]+\.pdf", file) and sides(content) == 1
+                assert tab.page.evaluate("() => window.hacked") is None
+                tab.open("week.ipynb")
+        assert tab.page.evaluate("() => window.hacked") is None
+
+
+def test_the_whole_week_is_done_by_keyboard(browser, dashboard, store):
+    username, name, _ = people(store, "counselor")[1]
+    own = f"staff_id = (select id from staff where username = '{username}')"
+    with tab_of(browser, dashboard) as tab:
+        key, page = tab.page.keyboard.press, tab.page
+
+        def kept(words: str = ""):
+            """The focus is somewhere after an act."""
+            if words:
+                tab.says(words)
+            assert tab.focus()["tag"] != "BODY", f"the focus was lost after {words or 'a key'}"
+
+        page.goto(tab.address)
+        username_field = f"button[value='{username}']"
+        tab.tab_to(username_field)
+        key("Enter")
+        page.wait_for_selector(OPEN)
+        tab.tab_to("#filter-sort")
+        key("ArrowDown")
+        until(lambda: count(store, "preferences", f'{own} and content like \'%"week_sort": "name"%\'') == 1)
+        kept()
+        tab.tab_to("#filter-clear")
+        key("Enter")
+        page.wait_for_function("() => document.querySelector('#filter-sort').value === 'list'")
+        kept()
+        student = page.locator("article.card").first.get_attribute("id").removeprefix("card-")
+
+        tab.tab_to(f"#contact-{student}")
+        key("Enter")
+        page.wait_for_function("() => document.activeElement.name === 'kind'")
+        key("ArrowDown")
+        key("Enter")  # three keys from the button: open, choose, save
+        kept("Contact logged: Message")
+        assert count(store, "contacts", f"{own} and kind = 'message' and withdrawn_at is null") == 1
+        assert tab.focus()["id"] == "undo"
+        key("Enter")
+        kept("Undone")
+        assert count(store, "contacts", f"{own} and withdrawn_at is null") == 0
+
+        tab.tab_to(f"#flag-{student}")
+        key("Enter")
+        page.wait_for_function("() => document.activeElement.name === 'reason'")
+        key("Space")
+        key("Enter")
+        kept("Noted: Transfer that is known")
+
+        tab.tab_to(f"#card-{student} a.who")
+        key("Enter")
+        page.wait_for_selector("#year")
+        tab.tab_to("#contact-button")
+        key("Enter")
+        key("Escape")
+        kept()
+        assert tab.focus()["id"] == "contact-button" and not page.locator("#contact-panel").is_visible()
+        tab.tab_to("#plan-button")
+        key("Enter")
+        tab.tab_to("#plan-positive_goal")
+        page.keyboard.type("Breakfast club on two mornings")
+        key("Enter")
+        kept("Plan started")
+        assert count(store, "interventions", "positive_goal like 'Breakfast%'") == 1
+        tab.tab_to("a[href='week.ipynb']")
+        key("Enter")
+        page.wait_for_selector("#lists")
+        assert not page.locator(f"#card-{student}").count()
+
+
+INKS = ("ink", "soft", "accent", "meet", "watch", "track")
+GROUNDS = ("paper", "card", "tint")
+AMBER = "#FBF3E4"  # behind a line that warns
+
+
+def light(colour: str) -> float:
+    """Relative luminance, as WCAG 2.2 defines it."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (
+        each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """How far two colours stand apart, from 1 to 21."""
+    dark, bright = sorted((light(one), light(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def test_words_and_edges_stand_out():
+    css = "".join((ROOT / path).read_text(encoding="utf-8") for path in SHEETS.values())
+    colours = dict(re.findall(r"--([a-z-]+):\s*(#[0-9A-Fa-f]{6})", css))
+    assert contrast("#000000", "#FFFFFF") == pytest.approx(21)
+    grounds = [*(colours[name] for name in GROUNDS), AMBER]
+    assert AMBER in css
+    words = {(ink, ground): contrast(colours[ink], ground) for ink in INKS for ground in grounds}
+    assert min(words.values()) >= 4.5, words
+    assert contrast("#FFFFFF", colours["accent"]) >= 4.5 and contrast("#FFFFFF", "#084A54") >= 4.5
+    edges = {
+        (edge, ground): contrast(colours[edge], ground) for edge in ("edge", "accent") for ground in grounds
+    }
+    assert min(edges.values()) >= 3, edges
+    spoken = set(re.findall(r"(?<![-a-z])color:\s*(#[0-9A-Fa-f]{6})", css))
+    assert spoken <= {"#FFFFFF", "#4A5058"}, f"a colour outside the palette: {spoken}"

@@ -82,6 +82,7 @@ def course_names(
     "Each course's name at the right, apart from the others, with a line to where it stands."
     ends = [grade_y(course.standing, lowest) for course in courses]
     places, found = spread([end + 5 for end in ends], 17, 12, GRADE_FLOOR + 6), []
+    noted = []  # heights at which a note stands; two that would cover each other are one
     for course, end, place in zip(courses, ends, places, strict=True):
         figure = f": {shown_grade(course.standing)}"
         failing = course.standing < PASSING
@@ -90,7 +91,8 @@ def course_names(
         ink = {"fill": PALETTE["meet"], "font_weight": 700} if failing else {}
         found.append(rule(WIDTH - GUTTER + 2, end, WIDTH - GUTTER + 16, place - 5, stroke=PALETTE["soft"]))
         found.append(text(WIDTH - GUTTER + 20, place, words, **ink))
-        if course.quiet:
+        if course.quiet and all(abs(end - other) >= 13 for other in noted):
+            noted.append(end)
             since = speech("student.axis.none_since_short", day=course.last_graded)
             found.append(text(WIDTH - GUTTER - 4, end - 5, since, text_anchor="end", font_size=12, **ink))
     return join(found)
