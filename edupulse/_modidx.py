@@ -688,6 +688,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'edupulse.dashboard.desk.keep_denial': ( 'dashboard.desk.html#keep_denial',
                                                                                   'edupulse/dashboard/desk.py'),
                                          'edupulse.dashboard.desk.notice': ('dashboard.desk.html#notice', 'edupulse/dashboard/desk.py'),
+                                         'edupulse.dashboard.desk.open_page': ( 'dashboard.desk.html#open_page',
+                                                                                'edupulse/dashboard/desk.py'),
                                          'edupulse.dashboard.desk.read_message': ( 'dashboard.desk.html#read_message',
                                                                                    'edupulse/dashboard/desk.py'),
                                          'edupulse.dashboard.desk.unopened': ( 'dashboard.desk.html#unopened',

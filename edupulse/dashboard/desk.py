@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MOST_VALUES', 'LONGEST_NAME', 'LONGEST_VALUE', 'LONGEST', 'PAGES', 'EVERYWHERE', 'REFUSALS', 'is_text',
-           'read_message', 'Reply', 'Page', 'find_page', 'Desk', 'keep', 'unopened', 'change_language', 'notice',
-           'answer_with', 'keep_denial']
+           'read_message', 'Reply', 'Page', 'find_page', 'Desk', 'keep', 'unopened', 'open_page', 'change_language',
+           'notice', 'answer_with', 'keep_denial']
 
 # %% ../../nbs/92_dashboard.desk.ipynb #3a1a477d
 from collections.abc import Callable, Mapping
@@ -137,8 +137,7 @@ class Desk:
 
     def open(self, page: Page, query: object = None) -> Reply:  # the address's parameters
         "Open a page; what its address asks is looked at like any message."
-        reply = answer_with(self, "open", lambda: _opened(self, page, {} if query is None else query))
-        return reply if "page" in reply.regions else answer_with(self, "open", lambda: unopened(self, reply))
+        return open_page(self, page, {} if query is None else query)
 
     def answer(self, message: object) -> Reply:  # whatever came
         "One message in, one reply out; never raises."
@@ -171,6 +170,16 @@ def unopened(
     way = element("a", desk.speech("serve.first_page"), href="./", class_="button")
     content = element("main", element("h1", reply.say), element("p", way), id="page", tabindex="-1")
     return Reply({"masthead": masthead(desk), "page": content}, say=reply.say)
+
+# %% ../../nbs/92_dashboard.desk.ipynb #3d96b9ca
+def open_page(
+    desk: Desk,
+    page: Page,
+    query: object,  # the address's parameters
+) -> Reply:
+    "The page, or one that says why it is not there."
+    reply = answer_with(desk, "open", lambda: _opened(desk, page, query))
+    return reply if "page" in reply.regions else answer_with(desk, "open", lambda: unopened(desk, reply))
 
 # %% ../../nbs/92_dashboard.desk.ipynb #7430b14d
 def _name_of(message: object) -> str:
