@@ -1,21 +1,36 @@
 "What the containers would run is run here: the commands exist, in the order that an empty store needs."
 
+import base64
+import gzip
+import http.server
+import json
 import os
+import re
+import shutil
+import socket
+import ssl
 import subprocess
 import sys
+import threading
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
+import pytest
 import yaml
 
 from edupulse.faces.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
-SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+SERVICES = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service.get("image") == "edupulse"}
 
 
 def test_every_service_of_ours_runs_a_command_that_exists():
     known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    known |= {group.name for group in app.registered_groups}
     asked = {name: service["command"][0] for name, service in OURS.items() if "entrypoint" not in service}
     assert asked and set(asked.values()) <= known
 
@@ -27,14 +42,80 @@ def test_everything_waits_for_the_tables_and_only_they_for_the_server():
             {"postgres": "service_healthy"} if name in made else {made[0]: "service_completed_successfully"}
         )
         assert {k: v["condition"] for k, v in service["depends_on"].items()} == expected, name
+    for name, service in SERVICES.items():
+        assert {*service.get("depends_on", {})} <= {*SERVICES}, name
+
+
+def test_what_stays_up_says_whether_it_is_well_and_what_may_be_reached_from_elsewhere_is_nginx():
+    for name, service in SERVICES.items():
+        stays = service.get("restart") != "no"
+        assert ("healthcheck" in service) == stays, name
+        local = all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+        assert local or name == "nginx", name
+        assert name == "postgres" or service["cap_drop"] == ["ALL"], name
+    assert SERVICES["postgres"]["network_mode"] == "none"
+    assert {name for name, service in SERVICES.items() if "front" in service.get("networks", ())} == {
+        "nginx",
+        "dashboard",
+    }
+    believed = SERVICES["dashboard"]["environment"]["EDUPULSE_DASHBOARD_PROXIES"]
+    assert SERVICES["nginx"]["networks"]["front"]["ipv4_address"] == believed
+    profiles = {profile for service in SERVICES.values() for profile in service.get("profiles", [])}
+    assert profiles == {"production", "development", "tools"}
+
+
+def test_every_place_that_is_named_is_there():
+    volumes, networks, secrets = COMPOSE["volumes"], COMPOSE["networks"], COMPOSE["secrets"]
+    for service in SERVICES.values():
+        for each in service.get("volumes", []):
+            place = re.sub(r"\$\{\w+:-(.*?)\}", r"\1", each).split(":")[0]
+            known = place in volumes or place.startswith(("./data/", "./deploy/tls", "./deploy/people"))
+            assert known or (ROOT / place).exists(), place
+        assert {*service.get("networks", ())} <= {*networks} and {*service.get("secrets", ())} <= {*secrets}
+
+
+def test_the_example_of_an_environment_names_what_is_asked_for():
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    asked = set(re.findall(r"\$\{(EDUPULSE_\w+)", text))
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    offered = set(re.findall(r"^(EDUPULSE_\w+)=", example, re.M))
+    assert asked == offered
+    assert not re.search(r"^EDUPULSE_\w*(PASSWORD|TOKEN)=.", example, re.M)
+
+
+def test_the_settings_of_the_containers_are_those_of_the_package_and_safe():
+    "The doctor for production finds no fault with them, but for what only a place in use can have."
+    from edupulse.faces.production import PRODUCTION
+    from edupulse.settings import Settings
+
+    said = SERVICES["dashboard"]["environment"]
+    plain = {name: re.sub(r"\$\{\w+(?::-(.*?))?\}", r"\1", str(value)) for name, value in said.items()}
+    names = {name.removeprefix("EDUPULSE_").lower(): value for name, value in plain.items()}
+    settings = Settings(**names)
+    for name in ("people", "address", "groups", "logs", "link"):
+        assert PRODUCTION[name](settings).state == "ok", PRODUCTION[name](settings)
 
 
 def test_the_image_has_what_the_package_needs():
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
-    assert any("apt-get install" in line and "libgomp1" in line for line in lines)
-    copied = {word for line in lines if line.startswith("COPY") for word in line.split()[1:-1]}
+    text = "\n".join(lines)
+    assert "libgomp1" in text and "postgresql-client" in text
+    copies = [line.split()[1:-1] for line in lines if line.startswith("COPY") and "--from" not in line]
+    copied = {word for words in copies for word in words}
     shipped = {"edupulse", "sql", "reports", "pyproject.toml", "README.md", "constraints.txt"}
     assert shipped <= copied and all((ROOT / name).exists() for name in copied)
+    stages = re.findall(r"^FROM (\S+) AS (\S+)$", text, re.M)
+    assert [name for _, name in stages][-2:] == ["cuda", "cpu"], "the last one is the default"
+    for name in ("cuda", "cpu"):
+        own = text.split(f" AS {name}\n")[1].split("\nFROM")[0]
+        assert f"--from=build-{name}" in own and "\nUSER edupulse" in own
+    known = set()
+    for base, name in stages:
+        assert base in known or base.startswith("python:3.11-slim"), base
+        known.add(name)
+    assert set(re.findall(r"--from=(\S+)", text)) <= known
+    server = re.search(r"-pg(\d+)$", SERVICES["postgres"]["image"])[1]
+    assert f"postgresql-client-{server}" in text, "pg_dump must not be older than the server"
 
 
 def test_the_first_command_makes_an_empty_store_ready(store_url, tmp_path):
@@ -46,3 +127,125 @@ def test_the_first_command_makes_an_empty_store_ready(store_url, tmp_path):
             command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120
         )
         assert done.returncode == 0, done.stderr
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    "Answers with the headers that arrived, in a page long enough to be pressed."
+
+    def do_GET(self):
+        content = json.dumps({"headers": self.headers.items(), "long": "x" * 4000}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        "Nothing."
+
+
+def free_port():
+    "A port that nobody has."
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@pytest.fixture
+def proxy(tmp_path):
+    "nginx with our file, in front of a server that tells what arrives; yields the address of its TLS side."
+    program = os.environ.get("EDUPULSE_TEST_NGINX") or shutil.which("nginx")
+    if not program or not shutil.which("openssl"):
+        pytest.skip(
+            "NOT TESTED: nginx or openssl is not here; install nginx, or name it in EDUPULSE_TEST_NGINX"
+        )
+    behind = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    threading.Thread(target=behind.serve_forever, daemon=True).start()
+    made = subprocess.run(
+        ["openssl", "passwd", "-apr1", "secret"], capture_output=True, text=True, check=True
+    )
+    (tmp_path / "people.htpasswd").write_text(f"counselor:{made.stdout}")
+    sign = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=localhost",
+        "-days",
+        "2",
+    ]
+    keys = ["-keyout", tmp_path / "tls.key", "-out", tmp_path / "tls.crt"]
+    subprocess.run([*sign, *keys], check=True, capture_output=True)
+    (tmp_path / "mime.types").write_text("types { text/html html; }")
+    tls, plain = free_port(), free_port()
+    text = (ROOT / "deploy/nginx/nginx.conf").read_text(encoding="utf-8")
+    for old, new in {
+        "/tmp/": f"{tmp_path}/",
+        "/etc/nginx/tls/": f"{tmp_path}/",
+        "/etc/nginx/people/": f"{tmp_path}/",
+        "/etc/nginx/mime.types": f"{tmp_path}/mime.types",
+        "http://dashboard:8866": f"http://127.0.0.1:{behind.server_port}",
+        "listen 8443": f"listen 127.0.0.1:{tls}",
+        "listen 8080": f"listen 127.0.0.1:{plain}",
+        "/dev/stdout": f"{tmp_path}/access.log",
+        "/dev/stderr": f"{tmp_path}/error.log",
+    }.items():
+        assert old in text, old
+        text = text.replace(old, new)
+    version = re.search(
+        r"nginx/(\d+)\.(\d+)", subprocess.run([program, "-v"], capture_output=True, text=True).stderr
+    )
+    if tuple(map(int, version.groups())) < (1, 25):
+        assert "http2 on;" in text  # a word that older ones do not know
+        text = text.replace("http2 on;", "")
+    file = tmp_path / "nginx.conf"
+    file.write_text(f"daemon off; {'user root;' if os.geteuid() == 0 else ''} {text}")
+    command = [program, "-c", file, "-e", tmp_path / "error.log", "-p", tmp_path]
+    checked = subprocess.run([*command, "-t"], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+    running = subprocess.Popen(command)
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        with socket.socket() as knock:
+            if not knock.connect_ex(("127.0.0.1", tls)):
+                break
+        time.sleep(0.05)
+    yield f"https://localhost:{tls}", f"http://localhost:{plain}", tmp_path
+    running.terminate()
+    running.wait()
+    behind.shutdown()
+    behind.server_close()
+
+
+def test_who_looks_is_what_nginx_says_and_never_what_a_browser_sends(proxy):
+    tls, plain, folder = proxy
+    trusting = ssl.create_default_context(cafile=folder / "tls.crt")
+
+    def ask(path="/", **headers):
+        names = {name.replace("_", "-"): value for name, value in headers.items()} | {
+            "X_Forwarded_User": "principal"
+        }
+        wanted = urllib.request.Request(tls + path, headers=names)
+        return urllib.request.urlopen(wanted, context=trusting, timeout=10)
+
+    signed = {"Authorization": "Basic " + base64.b64encode(b"counselor:secret").decode()}
+    with ask(
+        "/week.ipynb?about=Invented", **signed, X_Forwarded_User="principal", Accept_Encoding="gzip"
+    ) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip" and "Strict-Transport-Security" in answer.headers
+        told = json.loads(gzip.decompress(answer.read()))["headers"]
+    arrived = [(name.lower().replace("_", "-"), value) for name, value in told]
+    assert [value for name, value in arrived if name == "x-forwarded-user"] == ["counselor"]
+    assert [value for name, value in arrived if name == "x-forwarded-proto"] == ["https"]
+    assert "authorization" not in dict(arrived)
+    for wrong in ({}, {"Authorization": "Basic " + base64.b64encode(b"counselor:wrong").decode()}):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            ask("/week.ipynb?about=Invented", **wrong, X_Forwarded_User="counselor")
+        assert refused.value.code == 401
+    with urllib.request.urlopen(f"{plain}/healthz", timeout=10) as answer:
+        assert answer.read() == b"ok\n"
+    kept = (folder / "access.log").read_text() + (folder / "error.log").read_text()
+    assert "Invented" not in kept and " 200 GET " in kept

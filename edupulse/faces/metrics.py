@@ -207,7 +207,7 @@ def backup_figures(place: Place) -> Iterator[GaugeMetricFamily]:
         yield gauge("backup_bytes", "Size of the last backup.", {(): last.bytes})
         yield gauge(
             "backup_drilled_timestamp_seconds",
-            "When the last backup was put back for trial.",
+            "When a backup was last put back for trial.",
             {(): seconds(last.drilled_at or None)},
         )
 

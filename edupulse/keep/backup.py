@@ -183,7 +183,7 @@ class Backup:
     made_at: str
     holds: str  # in words
     warnings: tuple[str, ...] = ()
-    drilled_at: str = ""  # when it was last put back for trial, and was equal
+    drilled_at: str = ""  # when one was last put back for trial, and was equal
 
     def __str__(self) -> str:
         lines = [f"{self.file}: {self.holds}, {self.bytes / 1e6:,.1f} MB", *self.warnings]
@@ -219,7 +219,8 @@ def back_up(
         manifest = packing.close(made)
     broken = [version for version, digest in models.items() if not digest]
     warnings = tuple(f"warning: the folder of model {version} is not the one on record" for version in broken)
-    done = Backup(str(file.resolve()), file.stat().st_size, manifest.made_at, str(manifest), warnings)
+    drilled = before.drilled_at if (before := last_backup(settings.home)) else ""
+    done = Backup(str(file.resolve()), file.stat().st_size, made.made_at, str(manifest), warnings, drilled)
     note_backup(settings.home, done)
     return done
 

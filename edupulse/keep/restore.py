@@ -162,7 +162,6 @@ def drill(
     "Put a backup back for trial, prove it, and leave nothing behind."
     with drill_place(settings) as target:
         proof = restore(file, secret, target)
-    last = last_backup(settings.home)
-    if last and last.file == str(Path(file).expanduser().resolve()):
+    if last := last_backup(settings.home):
         note_backup(settings.home, replace(last, drilled_at=datetime.now(UTC).isoformat(timespec="seconds")))
     return replace(proof, place=f"a trial of {Path(file).name}")
