@@ -12,6 +12,7 @@ import errno
 import logging
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -212,9 +213,9 @@ def answer(
     tornado.httpserver.HTTPServer(app.app).add_sockets(app.sockets)
     app.ioloop = tornado.ioloop.IOLoop.current()
     app.ioloop.add_callback(say_ready, app.kernel_manager, f"{address_of(app)} ({SAID[app.identity.kind]})")
+    signal.signal(signal.SIGINT, lambda *_: app.ioloop.add_callback_from_signal(app.ioloop.stop))
     try:
         app.ioloop.start()
-    except KeyboardInterrupt:
         print("Closing the pages …", file=sys.stderr, flush=True)
     finally:
         app.stop()
