@@ -18,11 +18,12 @@ from edupulse.release.promote import Wish, alias_number, promote
 from edupulse.scoring.caseload import caseload, scored_dates
 from edupulse.scoring.examples import fill_store, invent_district, write_features
 from edupulse.scoring.score import ScoreOptions, score
-from edupulse.scoring.shadow import score_shadow
+from edupulse.scoring.shadow import score_beside, score_shadow
 from edupulse.sequences import build_sequences
 from edupulse.settings import Settings
 from edupulse.store.engine import session
 from edupulse.store.tables import model_metadata, natural_id, predictions, student_features
+from edupulse.support import mark_supported
 from edupulse.training.estimator import RiskModel
 from edupulse.training.examples import ExamplePlan
 from edupulse.training.tracking import RunRecord, record_model, tracking_client
@@ -141,6 +142,27 @@ def test_what_no_reason_makes_usable_is_refused(store, models, tmp_path):
     (settings.home / "models" / "wrong-digest").rename(settings.home / "models" / models[0].version_)
     with pytest.raises(ValueError, match="reads features old, which this version of EduPulse does not make"):
         promote(settings, store, Wish(models[0].version_, override="I insist"))
+
+
+def test_a_model_that_reads_what_no_scoring_gives_is_refused(store, district, features, models, home, capsys):
+    marked = mark_supported(build_sequences(district.features), pd.DataFrame())
+    one = RiskModel(models[0].config, models[0].training).fit(marked, district.labels)
+    record_model(models[0], home, store, RunRecord(data_fingerprint="data-1"))
+    record_model(one, home, store, RunRecord(data_fingerprint="data-1", alias=""))
+    for alias in ("champion", "challenger"):
+        with pytest.raises(
+            ValueError, match="cannot score: it reads supported, which nobody gives"
+        ) as refused:
+            promote(home, store, Wish(one.version_, alias, override="I insist"))
+        assert "\n" not in str(refused.value) and "edupulse run train -p supported exclude" in str(
+            refused.value
+        )
+    beside = score_beside(home, store, one.version_, DAYS[0], QUIET)
+    assert beside.written == 0 and "it reads supported" in beside.failed and one.version_ in beside.failed
+    assert beside.failed in capsys.readouterr().err
+    fill_store(store, district.features)
+    with pytest.raises(ValueError, match="it reads supported, which nobody gives it"):
+        score(store, features, one, DAYS[0], QUIET)
 
 
 def everything_shown(engine, version):

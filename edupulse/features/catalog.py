@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['RELATIONS', 'WORDS', 'CONTEXT', 'CATALOG', 'FEATURE_SETS', 'Feature', 'read_catalog', 'Words', 'FeatureSet',
-           'read_feature_set', 'read_feature_sets', 'find_feature_set', 'leave_out', 'feature_version']
+           'read_feature_set', 'read_feature_sets', 'find_feature_set', 'leave_out', 'feature_version', 'inputs_apart']
 
 # %% ../../nbs/30_features.catalog.ipynb #b346ccef
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 
@@ -97,6 +97,11 @@ class FeatureSet:
         return groups
 
     @property
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        "What a model of it reads: modality → its features, and the context."
+        return {**self.modalities, "context": tuple(self.context)}
+
+    @property
     def names(self) -> tuple[str, ...]:
         "All feature names."
         return tuple(self.catalog)
@@ -178,3 +183,19 @@ def feature_version(
     shape = [*chosen.context, *filter(None, [chosen.offset])]
     content = json.dumps([entries, shape, [read_sql(name) for name in names]], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+# %% ../../nbs/30_features.catalog.ipynb #f9e1cdd9
+def inputs_apart(
+    read: Mapping,  # group → names: what a model reads, "context" too
+    given: Mapping,  # the same: what is there to be read
+) -> str:  # nothing where they are the same
+    "What a model reads and is not given, and what it would be given and does not read."
+    mine, theirs = ([name for names in each.values() for name in names] for each in (read, given))
+    lacking = [name for name in mine if name not in theirs]
+    spare = [name for name in theirs if name not in mine]
+    said = [f"it reads {', '.join(lacking[:5])}, which nobody gives it"] if lacking else []
+    said += [f"it does not read {', '.join(spare[:5])}"] if spare else []
+    same = {name: tuple(names) for name, names in read.items()} == {
+        name: tuple(names) for name, names in given.items()
+    }
+    return "; ".join(said) or ("" if same else "it reads them in another order")

@@ -19,6 +19,7 @@ import torch
 from safetensors.numpy import load
 from scipy.special import expit
 
+from ..features.catalog import inputs_apart
 from edupulse.model.checkpoint import (
     FORMAT,
     check_format,
@@ -261,10 +262,14 @@ def check_columns(
 ) -> None:
     "Refuse sequences of other features than the model was trained on."
     check_fitted(model)
-    if sequences.columns != model.columns_ or sequences.feature_version != model.feature_version_:
+    if sequences.feature_version != model.feature_version_:
         raise ValueError(
             f"these sequences hold features {sequences.feature_version}, the model was trained on "
             f"{model.feature_version_}; build the features again, or train again"
+        )
+    if apart := inputs_apart(model.columns_, sequences.columns):
+        raise ValueError(
+            f"model {model.version_} has other inputs than these sequences: {apart}; train again"
         )
 
 # %% ../../nbs/54_training.estimator.ipynb #d380a7ad
