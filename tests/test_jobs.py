@@ -313,3 +313,36 @@ def test_an_export_that_was_imported_is_not_imported_again_and_half_of_one_not_a
             settings.model_copy(update={"watch_folder": str(half)}), engine, replace(job, key="import 3")
         )
     assert content(engine) == before
+
+
+@pytest.mark.soak  # about a quarter of an hour of processor time
+def test_a_hundred_killed_workers_change_no_score(four_years, tmp_path):
+    import shutil
+
+    from edupulse.faces.demo import pick_dates
+    from edupulse.faces.reports import run_report
+
+    home = tmp_path / "home"
+    shutil.copytree(four_years, home)
+    settings = Settings(home=home, job_lease_seconds=2, job_backoff_seconds=0, log_level="WARNING")
+    dates = pick_dates(home / "records" / "calendar.csv")
+    run_report("train", {"train_until": dates.train_until, "members": 1, "max_epochs": 2}, settings=settings)
+    shutil.copytree(home, tmp_path / "peace")
+    peace = settings.model_copy(update={"home": tmp_path / "peace"})
+    days = [str(dates.as_of - timedelta(weeks=back)) for back in range(16, 0, -1)]
+    killed, left_alone = connect(settings.url), connect(f"sqlite:///{peace.home / 'edupulse.db'}")
+    hits, done, draw = 0, [], random.Random(1)
+    while hits < 100:
+        done.append(days.pop(0))
+        add(killed, Wish("score", f"score {done[-1]}", {"as_of": done[-1]}))
+        job, hit = kill_at_random(settings, killed, f"score {done[-1]}", 9, 12, draw)
+        assert job.state == "succeeded" and job.losses == hit
+        hits += hit
+    for day in done:
+        add(left_alone, Wish("score", f"score {day}", {"as_of": day}))
+    begin_worker(peace, "--once").communicate()
+    assert {job.state for job in listed(left_alone)} == {"succeeded"}
+    assert content(killed) == content(left_alone) and not unfinished(home)
+    for run in (home / "runs" / "score").glob("2*"):
+        assert {"score.ipynb", "score.html", "run.json"} <= {file.name for file in run.iterdir()}
+    assert not list((home / "runs").rglob("*.partial"))

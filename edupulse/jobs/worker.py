@@ -27,7 +27,7 @@ from .child import command, read_answer
 from .lease import HOURS, Terms, claim, fail, give_back, heartbeat, succeed
 from .record import Job
 from .schedule import plan, schedules, zone_of
-from ..logs import logger
+from ..logs import logger, one_run
 from ..settings import Settings
 
 # %% ../../nbs/96_jobs.worker.ipynb #086e6787
@@ -170,7 +170,8 @@ def turn(
     words = {"job": job.key, "id": job.number, "worker": worker.name}
     logger("jobs").info("job begins", **words, losses=job.losses)
     began = time.monotonic()
-    end = run_job(worker, job)
+    with one_run(job.id.hex[:16]):
+        end = run_job(worker, job)
     logger("jobs").info("job ended", **words, end=end, seconds=round(time.monotonic() - began, 1))
     return job
 
