@@ -224,7 +224,8 @@ def kill_at_random(settings, engine, key, kills, longest, draw):
         time.sleep(draw.uniform(0, longest))
         worker.kill()
         worker.communicate()
-        hit += find(engine, key).state == "running"
+        job = find(engine, key)
+        hit += job.state == "running" and f":{worker.pid}:" in job.worker
     last = begin_worker(settings)
     job = wait_for(engine, key, ("succeeded", "dead", "failed"), 120)
     last.send_signal(signal.SIGTERM)
