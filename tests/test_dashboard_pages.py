@@ -292,40 +292,41 @@ SMALL = """() => [...document.querySelectorAll("a, button, select, input, textar
 }).map(each => each.outerHTML.slice(0, 120))"""
 
 
-def faults(tab, where: str) -> list[str]:
-    """What is wrong with an open page at both widths: too wide, too small to hit, or shut to somebody."""
-    found = []
-    for width in (1280, 320):
-        tab.page.set_viewport_size({"width": width, "height": 900})
+def faults(tab, where: str, width: int) -> list[str]:
+    """What is wrong with an open page: too wide, too small to hit, or shut to somebody."""
+    tab.page.set_viewport_size({"width": width, "height": 900})
+    found = [f"{where}: {each}" for each in serious_violations(tab.page)]
+    found += [f"{where}: small: {each}" for each in tab.page.evaluate(SMALL)]
+    for narrow in (width, 640, 320):  # 640 is 1280 at 200 %
+        tab.page.set_viewport_size({"width": narrow, "height": 900})
         wide = tab.page.evaluate(OVER)
-        found += [f"{where} {width}: {wide} pixels too wide"] if wide > 0 else []
-        found += [f"{where} {width}: {each}" for each in serious_violations(tab.page)]
-        found += [f"{where} {width}: small: {each}" for each in tab.page.evaluate(SMALL)]
-    tab.page.set_viewport_size({"width": 640, "height": 450})  # 1280 by 900 at 200 %
-    wide = tab.page.evaluate(OVER)
-    return found + ([f"{where} at 200 %: {wide} pixels too wide"] if wide > 0 else [])
+        found += [f"{where} {narrow}: {wide} pixels too wide"] if wide > 0 else []
+    return found
 
 
-def test_every_page_is_open_to_everybody_and_fits_a_telephone(browser, dashboard, store):
+WIDTHS = (
+    {"en": 1280, "es": 320},
+    pytest.param({"en": 320, "es": 1280}, marks=pytest.mark.soak),
+)
+
+
+@pytest.mark.parametrize("widths", WIDTHS)
+def test_every_page_is_open_to_everybody_and_fits_a_telephone(browser, dashboard, store, widths):
     found = []
     with tab_of(browser, dashboard) as tab:
         tab.page.goto(tab.address)
-        found += faults(tab, "roles")
-        for role, page in (("counselor", "week"), ("administrator", "school")):
+        found += faults(tab, "roles", widths["en"])
+        for role, page in (("counselor", "week"), ("administrator", "school"), ("counselor", "student")):
+            tab.page.set_viewport_size({"width": 1280, "height": 900})
             tab.become(people(store, role)[0][1])
-            for lang in ("en", "es"):
+            if page == "student":
+                tab.follow("article.card a.who")
+                while tab.page.locator("[data-toggle][aria-expanded=false]").count():
+                    tab.page.locator("[data-toggle][aria-expanded=false]").first.click()
+            for lang, width in widths.items():
                 tab.speak(lang)
-                found += faults(tab, f"{page} {lang}")
+                found += faults(tab, f"{page} {lang}", width)
             tab.speak("en")
-        tab.become(people(store, "counselor")[0][1])
-        tab.page.set_viewport_size({"width": 1280, "height": 900})
-        tab.follow("article.card a.who")
-        while tab.page.locator("[data-toggle][aria-expanded=false]").count():
-            tab.page.locator("[data-toggle][aria-expanded=false]").first.click()
-        for lang in ("en", "es"):
-            tab.speak(lang)
-            found += faults(tab, f"student {lang}")
-        tab.speak("en")
     assert not found, "\n".join(found)
 
 
@@ -347,8 +348,9 @@ def test_any_name_is_shown_as_it_is_and_runs_nothing(browser, dashboard, store):
                 assert tab.page.locator("h1").text_content() == f"{first} {last}"
                 assert tab.page.evaluate(OVER) <= 0, first
                 assert sides(tab.page.pdf(prefer_css_page_size=True)) == 1
-                file, content = saved(tab, "#save-pdf")
-                assert re.fullmatch(r"student-page-[-\d]+\.pdf", file) and sides(content) == 1
+                if first != NAMES[2][0]:  # each PDF takes a second
+                    file, content = saved(tab, "#save-pdf")
+                    assert re.fullmatch(r"student-page-[-\d]+\.pdf", file) and sides(content) == 1
                 assert tab.page.evaluate("() => window.hacked") is None
                 tab.open("week.ipynb")
         assert tab.page.evaluate("() => window.hacked") is None
