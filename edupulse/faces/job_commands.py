@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def worker(
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, then end.")] = False,
 ) -> None:
-    "Do what is scheduled and what is asked for, until Ctrl-C or SIGTERM."
+    "Do what is scheduled and what is asked for, until Ctrl-C."
     settings = begin()
     from edupulse.jobs.worker import make_worker, serve
 
