@@ -128,6 +128,12 @@ class Kept:
         values = [fold["figures"][figure]["value"] for fold in self.folds(title)]
         return sum(values) / len(values)
 
+    def apart(self, title: str, rival: str, fold: str) -> Mapping | None:
+        "By how much a list held more than a rival's, on the same students; None where that was not compared."
+        same = {"title": title, "rival": rival, "fold": fold}
+        rows = self.record.get("ahead", [])
+        return next((row for row in rows if same.items() <= row.items()), None)
+
     @property
     def titles(self) -> list[str]:
         "The configurations, in the order of the report."
