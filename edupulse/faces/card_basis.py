@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..evaluation.groups import withheld
 from .look import Html, element, join, table
+from ..release.again import judge_again, train_again
 from ..release.card import Card
 
 # %% ../../nbs/91_faces.card_basis.ipynb #c95a55ca
@@ -116,13 +117,6 @@ def reproduce(
 ) -> dict[str, str]:  # for `version_table`
     "Versions, hashes, runs and commands."
     kept, model = card.model.kept, card.model
-    training = kept.get("training", {})
-    asked = {
-        "train_until": training.get("train_until"),
-        "seed": training.get("seed"),
-        "members": training.get("members"),
-    }
-    words = " ".join(f"-p {name} {value}" for name, value in asked.items() if value is not None)
     runs = ", ".join(card.release.runs) or "missing"
     return {
         "Model": f"{model.version}, number {kept.get('registry_number', 'missing')} in MLflow's registry",
@@ -132,6 +126,6 @@ def reproduce(
         "Data (fingerprint of the snapshot)": kept.get("data_fingerprint") or "missing",
         "Kept backtest": f"{card.release.backtest}, as {card.release.title}" if card.kept else "missing",
         "Runs of its folds in MLflow": runs,
-        "To train it again": f"edupulse run train {words}",
-        "To judge it again": "edupulse run backtest",
+        "To train it again": train_again(kept, model.feature_set or "district"),
+        "To judge it again": judge_again(kept, model.feature_set or "district"),
     }

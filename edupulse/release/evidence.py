@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from ..evaluation.fairness import Audit, gate
 from ..features.catalog import FEATURE_SETS, feature_version, inputs_apart
 from ..model.checkpoint import read_folder
+from .again import judge_again, unlike
 from ..settings import Settings
 from ..store.engine import session
 from ..store.lookups import model_on_record
@@ -144,17 +145,14 @@ def title_for(
     model: ModelRecord,
     record: Mapping,  # of a kept backtest
 ) -> str:  # empty where the backtest did not judge its kind
-    "Which configuration of a backtest is of a model's kind."
-    wanted = {"model": "network", "horizon_days": model.horizon_days, "feature_set": model.feature_set}
-    likely = [
-        chosen
-        for chosen, values in record.get("configurations", {}).items()
-        if all(values[name] == value for name, value in wanted.items()) and not values["without"]
-    ]
-    weeks = model.kept["model"].get("lookback_weeks")
-    likely.sort(key=lambda each: record["configurations"][each]["lookback_weeks"] != weeks)
+    "Which configuration of a backtest is made like a model."
     named = {fold["config"]: fold["title"] for fold in record.get("folds", [])}
-    return next((named[each] for each in likely if each in named), "")
+    people = record.get("asked", {}).get("judged_people", "")
+    for chosen, values in record.get("configurations", {}).items():
+        same = values["model"] == "network" and values["feature_set"] == model.feature_set
+        if chosen in named and same and not unlike(model.kept, values, people):
+            return named[chosen]
+    return ""
 
 # %% ../../nbs/69_release.evidence.ipynb #b1f07a1e
 def find_backtest(
@@ -255,7 +253,8 @@ def release_gate(
 ) -> Release:
     "Whether a model may be put to use."
     if kept is None:
-        why = "no kept backtest has judged networks of this horizon on these features; run: edupulse run backtest"
+        command = judge_again(model.kept, model.feature_set or "district")
+        why = f"no kept backtest has judged networks that are made like this one; run: {command}"
         return Release(UNKNOWN, (why,))
     title, remarks = title_for(model, kept.record), []
     folds, facts = kept.folds(title), kept.record.get("release", {}).get(title)

@@ -55,6 +55,9 @@ class RunRecord:
     metrics: Mapping = field(default_factory=dict)  # figures, may be nested
     data_fingerprint: str = ""  # of the snapshot that it was trained on
     plots: Mapping[str, str] = field(default_factory=dict)  # file name → SVG
+    asked: Mapping = field(
+        default_factory=dict
+    )  # what a report was asked for beside shape and training, plain
     alias: str = "champion"  # champion: it scores; challenger: beside it, not shown; empty: on record only
 
 # %% ../../nbs/55_training.tracking.ipynb #7056135c
@@ -188,7 +191,7 @@ def record_model(
     hyperparameters |= {
         "feature_version": model.feature_version_,
         "data_fingerprint": record.data_fingerprint,
-    }
+    } | ({"asked": dict(record.asked)} if record.asked else {})
     hyperparameters["registry_number"] = register(client, run, model, record.alias)
     metrics = dict(record.metrics) | learning_figures(model)
     values = {"performance_metrics": metrics, "hyperparameters": hyperparameters, "mlflow_run": run}
