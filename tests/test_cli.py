@@ -118,6 +118,19 @@ def test_help_is_whole_sentences(edupulse):
             assert told and whole.fullmatch(told.replace("settings.ini", "settings")), (each.name, told)
 
 
+def test_help_of_a_report_names_its_parameters(edupulse):
+    told = edupulse("run", "backtest", "--help")
+    assert told.returncode == 0 and "capacity_share = None" in told.stdout
+    assert "test periods, the latest last" in " ".join(told.stdout.split())
+    assert "train" in edupulse("run", "--help").stdout.partition("Reports")[2]
+
+
+def test_the_module_is_the_same_door():
+    words = [sys.executable, "-m", "edupulse.faces.cli", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.strip()
+
+
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; from edupulse.faces.cli import main\n"

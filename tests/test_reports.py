@@ -136,6 +136,16 @@ def test_a_failing_cell_is_one_line_and_is_kept(home, write, tmp_path):
     assert "Traceback" in (kept / "error.txt").read_text() and not (tmp_path / "out").exists()
 
 
+def test_a_long_line_of_ours_is_told_to_its_end(home, write):
+    sentence = f"inputs that know the future: {', '.join(f'input_{n}' for n in range(40))}; mend its SQL, and build again"
+    with pytest.raises(RuntimeError, match="mend its SQL, and build again"):
+        run_report(
+            "long",
+            settings=home,
+            reports=write("long", "members = 3  # networks", f"raise ValueError({sentence!r})"),
+        )
+
+
 def test_a_kernel_that_dies_is_said(home, write):
     reports = write("dies", "members = 3  # networks", "import os; os._exit(9)")
     with pytest.raises(RuntimeError, match="its kernel died"):

@@ -131,8 +131,9 @@ def check_future(
     )
     if changed:
         worst = max(changed, key=changed.get)
+        more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
         raise ValueError(
-            f"inputs that know the future: {', '.join(changed)}; computed from what was known on {day}, {worst} is "
+            f"inputs that know the future: {', '.join(list(changed)[:5])}{more}; computed from what was known on {day}, {worst} is "
             f"different in {changed[worst]:,} of {len(until):,} student-weeks; mend its SQL, and build again"
         )
     return len(until)

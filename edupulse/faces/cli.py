@@ -17,6 +17,7 @@ import typer
 from .job_commands import jobs_app, worker
 from edupulse.faces.terminal import (
     Json,
+    ReportHelp,
     begin,
     explain,
     find_source,
@@ -141,7 +142,7 @@ def features(
         say(told)
 
 # %% ../../nbs/97_faces.cli.ipynb #1484a8ad
-@app.command()
+@app.command(cls=ReportHelp)
 def run(
     report: Annotated[
         str, typer.Argument(help="The name of the report, such as train or score.", show_default=False)
@@ -290,3 +291,7 @@ def main(
     except Exception as error:
         print(f"edupulse: {explain(error)}", file=sys.stderr)
         raise SystemExit(1) from None
+
+# %% ../../nbs/97_faces.cli.ipynb #e1a3539b
+if __name__ == "__main__" and "__file__" in globals():
+    main()

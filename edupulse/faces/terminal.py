@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Json', 'READERS', 'results_alone', 'say', 'begin', 'open_store', 'is_bare', 'store_for', 'join_pairs', 'pairs',
-           'parse_day', 'find_source', 'meant_for_people', 'keep_traceback', 'explain']
+           'parse_day', 'find_source', 'meant_for_people', 'keep_traceback', 'explain', 'ReportHelp']
 
 # %% ../../nbs/96_faces.terminal.ipynb #a254fff0
 import os
@@ -232,3 +232,25 @@ def explain(
         folder = Settings().home / "logs"
     file = keep_traceback(error, folder)
     return f"unexpected {type(error).__name__}; details for whoever looks after EduPulse: {file}"
+
+# %% ../../nbs/96_faces.terminal.ipynb #a3c19384
+class ReportHelp(typer.core.TyperCommand):
+    "A command whose help names what the report it is given can be asked."
+
+    def parse_args(self, ctx, args: list[str]) -> list[str]:
+        "Remember the report, for help comes before anything is read."
+        ctx.meta["report"] = next((word for word in args if not word.startswith("-")), "")
+        return super().parse_args(ctx, args)
+
+    def format_epilog(self, ctx, formatter) -> None:
+        "The parameters of the report, or the reports."
+        from edupulse.faces.parameters import find_report, parameters_of, report_names
+
+        name = ctx.meta.get("report", "")
+        if name not in report_names():
+            with formatter.section("Reports"):
+                formatter.write_text(", ".join(report_names()))
+            return
+        asked = parameters_of(find_report(name)).values()
+        with formatter.section(f"Parameters of {name} (-p NAME VALUE)"):
+            formatter.write_dl([(f"{each.name} = {each.default!r}", each.meaning) for each in asked])
