@@ -17,6 +17,7 @@ import pytest
 from edupulse.backtest import run
 from edupulse.backtest.ahead import found_apart, listed_by_both, precision_apart
 from edupulse.backtest.alarms import check_future
+from edupulse.backtest.api import cross_validation, long_frame
 from edupulse.backtest.choosing import figures_then, known_figures, make_choices, reached_figures
 from edupulse.backtest.counselors import counselor_figures, read_caseloads
 from edupulse.backtest.figures import settled_rows
@@ -34,6 +35,7 @@ from edupulse.evaluation.groups import read_attributes
 from edupulse.evaluation.metrics import Resampling
 from edupulse.faces.reports import run_report
 from edupulse.features import catalog
+from edupulse.labels import build_labels
 from edupulse.release.evidence import release_facts
 from edupulse.sequences import build_sequences
 from edupulse.settings import Settings
@@ -313,6 +315,12 @@ def test_features_that_know_the_future_are_refused(prepared, features, home, tmp
     with pytest.raises(ValueError, match="know the future: attendance_rate_1w; .* student-weeks") as told:
         check_future(prepared.shelf.snapshot, features.assign(attendance_rate_1w=ahead), day)
     assert "\n" not in str(told.value)
+
+    frame = long_frame(features, build_labels(prepared.shelf.snapshot, "standard"))
+    weeks = frame.groupby(["student_id", "school_year"])
+    frame = frame.assign(attendance_rate_1w=weeks["attendance_rate_1w"].shift(-8))
+    with pytest.raises(ValueError, match="know the future: attendance_rate_1w;"):
+        cross_validation(frame, ["rules"], Rolling(tests=1), prepared.shelf.snapshot)
 
     place = tmp_path / "home"  # and so they are in a store, before any fold
     shutil.copytree(home, place)

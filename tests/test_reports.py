@@ -146,6 +146,19 @@ def test_a_long_line_of_ours_is_told_to_its_end(home, write):
         )
 
 
+def test_what_is_shown_before_the_page_is_in_the_notebook_alone(home, write):
+    reports = write(
+        "early",
+        "members = 3  # networks",
+        "'the ' + 'plan'",
+        "'the ' + 'page'",
+        tags=("parameters", "before-the-page"),
+    )
+    run = run_report("early", settings=home, reports=reports)
+    assert "the plan" in run.notebook.read_text() and "the page" in run.html.read_text()
+    assert "the plan" not in run.html.read_text()
+
+
 def test_a_kernel_that_dies_is_said(home, write):
     reports = write("dies", "members = 3  # networks", "import os; os._exit(9)")
     with pytest.raises(RuntimeError, match="its kernel died"):
