@@ -1395,6 +1395,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                             'edupulse/dashboard/week_page.py'),
                                               'edupulse.dashboard.week_page.heading': ( 'dashboard.week_page.html#heading',
                                                                                         'edupulse/dashboard/week_page.py'),
+                                              'edupulse.dashboard.week_page.held_by': ( 'dashboard.week_page.html#held_by',
+                                                                                        'edupulse/dashboard/week_page.py'),
                                               'edupulse.dashboard.week_page.lists': ( 'dashboard.week_page.html#lists',
                                                                                       'edupulse/dashboard/week_page.py'),
                                               'edupulse.dashboard.week_page.meet_section': ( 'dashboard.week_page.html#meet_section',

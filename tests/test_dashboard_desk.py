@@ -82,7 +82,10 @@ def desk_of(care: Care, name: str, home, strangers: list[uuid.UUID]) -> Desk:
     desk = Desk(care.engine, care, care.today, Settings(home=home))
     ids = sorted(care.student_ids())
     asked = {"student": str((ids or strangers)[0])} if name == "student" else {}
-    assert ("page" in desk.open(find_page(name), asked).regions) == bool(ids or name != "student")
+    opened = desk.open(find_page(name), asked)
+    refused = opened.say == desk.speech("desk.not_yours")
+    assert refused == bool(name == "student" and not ids)
+    assert not [each for each in strangers if str(each) in str(opened.regions["page"])]
     return desk
 
 

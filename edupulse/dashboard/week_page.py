@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['KEPT', 'PAGE', 'Shown', 'tell', 'heading', 'place_label', 'meet_section', 'rows_of', 'section', 'lists', 'room_of',
-           'read_shown', 'empty', 'render', 'drawn', 'remembered', 'remember', 'filter_list', 'clear_filters']
+           'read_shown', 'empty', 'render', 'drawn', 'remembered', 'remember', 'held_by', 'filter_list',
+           'clear_filters']
 
 # %% ../../nbs/95_dashboard.week_page.ipynb #c0a990bb
 from collections.abc import Mapping
@@ -229,13 +230,20 @@ def remember(desk: Desk, wanted: Wanted) -> None:
     fresh = {f"{KEPT}{name}": value for name, value in asdict(wanted).items() if name != "find"}
     save_preferences(desk.care, {**read_preferences(desk.care), **fresh})
 
+# %% ../../nbs/95_dashboard.week_page.ipynb #a95held2
+def held_by(desk: Desk) -> Shown:
+    "What the page shows; LookupError where it shows no list."
+    if not isinstance(desk.held, Shown):
+        raise LookupError("no list is open")
+    return desk.held
+
 # %% ../../nbs/95_dashboard.week_page.ipynb #c9f5155f
 def filter_list(
     desk: Desk,
     values: Mapping[str, str],
 ) -> Reply:
     "Narrow or sort the list, and remember how."
-    shown = desk.held
+    shown = held_by(desk)
     shown.wanted = read_wanted(values)
     remember(desk, shown.wanted)
     found = len(narrowed(shown.week.frame, shown.supports, shown.wanted))
@@ -247,7 +255,7 @@ def clear_filters(
     values: Mapping[str, str],
 ) -> Reply:
     "Show everybody again."
-    reply, shown = filter_list(desk, {}), desk.held
+    reply, shown = filter_list(desk, {}), held_by(desk)
     return replace(
         reply,
         regions={**reply.regions, "filters": filters(desk.speech, shown.week, shown.wanted)},
