@@ -5,7 +5,7 @@ updated every few weeks, or trained anew as often."""
 
 # %% auto #0
 __all__ = ['WAYS', 'FIGURES', 'update_days', 'Course', 'trained_anew', 'Followed', 'scored_between', 'follow', 'side_by_side',
-           'way_row', 'ways_table', 'forgetting_table']
+           'way_row', 'ways_table', 'forgetting_table', 'keep_ways']
 
 # %% ../../nbs/68_backtest.updates.ipynb #ca320545
 import time
@@ -15,10 +15,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from .fold import keep_frame
 from .plan import TimeSplit
+from .record import record_once
 from ..evaluation.assess import Question, judge
 from ..labels import settled_within
 from ..sequences import ROW_KEY, Sequences
+from ..settings import Settings, private_folder
 from ..training.estimator import RiskModel
 from ..training.updates import UpdateConfig, update_model
 
@@ -188,3 +191,22 @@ def forgetting_table(
     rows = side_by_side(seen, course.labels(None), question.horizon_days)
     asked = replace(question, champion="at the start", calibrated=tuple(models))
     return pd.DataFrame([way_row(rows, name, asked) for name in models])
+
+# %% ../../nbs/68_backtest.updates.ipynb #f03d725d
+def keep_ways(
+    settings: Settings,
+    key: str,  # the same for the same course
+    rows: pd.DataFrame,  # as from `side_by_side`
+    ways: pd.DataFrame,  # as from `ways_table`
+    terms: dict,  # what the figures depend on
+) -> dict[str, str]:  # way → id of its run
+    "Keep the judged weeks, and put each way on record."
+    folder = private_folder(settings.folder("backtest") / "updates")
+    terms = {**terms, "rows": keep_frame(rows, folder / f"{key}.parquet").name}
+    runs = {}
+    for way, part in ways.groupby("way", sort=False):
+        figures = part.set_index("fold").drop(columns="way").to_dict("index")
+        runs[way] = record_once(
+            settings, "edupulse-updates", (f"{key}-{way}", way), figures, {**terms, "way": way}
+        )
+    return runs
