@@ -90,6 +90,7 @@ FIGURES = {
 
 def score_row(
     fold: tuple,  # a row of `Backtest.folds`
+    rules: float | None,  # the precision of the rules' list in the same split; None: not in the grid
 ) -> list:
     "One configuration on one split."
     figures = fold.figures
@@ -97,16 +98,31 @@ def score_row(
     cells = [stacked(f"{span['value']:.3f}", span["low"], span["high"]) for span in spans]
     error = "no probability" if figures["ece"] is None else f"{figures['ece']:.4f}"
     counts = [f"{figures['weeks']:,}", f"{figures['prevalence']:.2%}"]
-    return [f"{fold.fold} {name_of(fold.title)}", *cells, error, *counts]
+    lift = f"{figures['precision']['value'] / rules:.2f}" if rules else "–"
+    return [f"{fold.fold} {name_of(fold.title)}", *cells, lift, error, *counts]
 
 # %% ../../nbs/91_faces.backtest_words.ipynb #4588eb41
 def score_table(
     folds: pd.DataFrame,  # as in `Backtest.folds`
 ) -> Html:
     "Model by split."
-    heads = ["Split and model", *FIGURES, "Calibration error", "Weeks judged", "Left soon after"]
-    rows = folds.sort_values("fold", kind="stable").itertuples()
-    return table(heads, [score_row(row) for row in rows], "Every model in every split", numeric=range(1, 8))
+    heads = [
+        "Split and model",
+        *FIGURES,
+        "Lift over rules",
+        "Calibration error",
+        "Weeks judged",
+        "Left soon after",
+    ]
+    by_rules = {
+        (row.fold, row.horizon_days): row.figures["precision"]["value"]
+        for row in folds[folds["model"] == "rules"].itertuples()
+    }
+    rows = [
+        score_row(row, by_rules.get((row.fold, row.horizon_days)))
+        for row in folds.sort_values("fold", kind="stable").itertuples()
+    ]
+    return table(heads, rows, "Every model in every split", numeric=range(1, 9))
 
 # %% ../../nbs/91_faces.backtest_words.ipynb #a037c9ce
 def split_table(
