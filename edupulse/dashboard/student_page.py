@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ACTS', 'PAGE', 'render', 'Act', 'contact_saved', 'plan_saved', 'dispute_saved', 'ending_saved', 'open_student',
-           'shown_again', 'sent_back', 'perform', 'take_back', 'keep_draft', 'clear_form', 'made', 'student_pdf',
-           'family_pdf']
+           'shown_again', 'sent_back', 'whole_values', 'perform', 'take_back', 'keep_draft', 'clear_form', 'made',
+           'student_pdf', 'family_pdf']
 
 # %% ../../nbs/93_dashboard.student_page.ipynb #b11465b3
 from collections.abc import Callable, Mapping
@@ -145,6 +145,16 @@ def sent_back(
     reply = notice(words)
     return Reply({**reply.regions, region: drawn}, form.id(name) if name else None, words)
 
+# %% ../../nbs/93_dashboard.student_page.ipynb #a93whole2
+def whole_values(
+    desk: "Desk",
+    name: str,  # of the act
+    values: Mapping[str, str],  # as a form sends them
+) -> dict[str, str]:
+    "The values of a form, with what was left to its default."
+    usual = {"start_date": desk.today.isoformat(), "length_weeks": "6"} if name == "start_plan" else {}
+    return {**usual, **{key: value for key, value in values.items() if value or key not in usual}}
+
 # %% ../../nbs/93_dashboard.student_page.ipynb #8dabf49e
 def perform(
     desk: "Desk",
@@ -153,7 +163,7 @@ def perform(
 ) -> Reply:
     "Do what a form asks."
     act, student = ACTS[name], open_student(desk)
-    values = dict(values)
+    values = whole_values(desk, name, values)
     if name == "dispute_flag":
         values["prediction_id"] = str(student.prediction_id or "")
     about = values.get("id") if name == "end_plan" else str(student.student_id)

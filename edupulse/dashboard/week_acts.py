@@ -16,6 +16,7 @@ from ..care.entries import Refused
 from .desk import Reply, notice
 from .student_forms import Form, contact_form, flag_form, plan_form
 from .student_page import ACTS as FORMS
+from .student_page import whole_values
 from .student_panels import whom_to_ask
 from ..faces.look import Html, element
 
@@ -87,13 +88,14 @@ def perform(
     values: Mapping[str, str],  # the form's fields; `id` is the student
 ) -> Reply:
     "Do what a form asks, and draw the list anew."
-    act, row, sent = FORMS[name], row_of(desk, values.get("id", "")), dict(values)
+    act, row, sent = FORMS[name], row_of(desk, values.get("id", "")), whole_values(desk, name, values)
     if name == "dispute_flag":
         sent["prediction_id"] = str(row.get("prediction_id") or "")
     try:
         key = act.do(desk.care, row["student_id"], sent)
     except Refused as error:
-        words, field = error.say(desk.speech), error.values.get("field", "")
+        words = desk.speech("acts.choose") if error.reason == "word" else error.say(desk.speech)
+        field = error.values.get("field", "")
         form = Form(act.form, values, (field, words), about=row["student_id"])
         region = {f"panel-{row['student_id']}": panel(desk, form, row)}
         return Reply({**notice(words).regions, **region}, form.id(field) if field else None, words)

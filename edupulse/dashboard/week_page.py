@@ -95,7 +95,9 @@ def meet_section(
     made = [card(speech, row, shown.told[row["student_id"]]) for row in rows.to_dict("records")]
     none = "week.none_fits" if shown.wanted.narrows else "week.nobody"
     body = element("div", made, class_="cards") if made else element("p", speech(none), class_="note")
-    parts = [heading(speech, shown, "meet", len(rows)), body, came_true(speech, shown.week, "meet")]
+    room = shown.week.rule.meet - len(shown.week.place("meet"))
+    left = element("p", speech("week.room_left", count=room), class_="note") if made and room > 0 else None
+    parts = [heading(speech, shown, "meet", len(rows)), body, left, came_true(speech, shown.week, "meet")]
     return element("section", parts, aria_labelledby="place-meet")
 
 # %% ../../nbs/95_dashboard.week_page.ipynb #d29da96c

@@ -107,7 +107,7 @@ function render({ model }) {
     closing = [];
     if (reply.lang) document.documentElement.lang = reply.lang;
     if (reply.regions.page) document.title = [document.querySelector("h1")?.textContent, "EduPulse"].filter(Boolean).join(" · ");
-    if (reply.of === "hello") bringDrafts();
+    bringDrafts(); // a form may come later than the page
     if (reply.say) byId("said").textContent = reply.say;
     const wanted = reply.focus && byId(reply.focus);
     if (wanted) wanted.focus();
@@ -151,6 +151,7 @@ function render({ model }) {
     const last = within.at(-1) || buttons.at(-1);
     if (last) toggle(last, false), last.focus();
   });
+  on("pagehide", keepDrafts); // what was typed in the last moment
   on("pageshow", (event) => event.persisted && location.reload()); // its kernel ended when the page was left
 
   const kernel = model.widget_manager?.kernel;
