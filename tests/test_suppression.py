@@ -1,11 +1,14 @@
-"No count from 1 to 9 can be read off a page, or worked out from everything else on it, by somebody with a linear program."
+"No count from 1 to 9 can be read off a page, or worked out from it and the public rule, by somebody with a linear program."
+
+from fractions import Fraction
+from math import ceil, floor
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import linprog
 
-from edupulse.care.suppression import EVERYBODY, Figures, Sum, cross, figure_key, suppress
+from edupulse.care.suppression import EVERYBODY, Figures, Sum, cross, figure_key, rule_figures, suppress
 from edupulse.dashboard.school_data import LISTED, SPARE, SUPPORTS, band_figures, listed_figures
 from edupulse.scoring.roster import BandRule, place_bands
 
@@ -39,15 +42,26 @@ def interval(page: Figures, hidden: frozenset, wanted: frozenset) -> tuple[float
     return ends[0], ends[1]
 
 
-def assert_safe(page: Figures, spare: frozenset = EVERYBODY):
-    "Nothing small is shown, and everything small that is hidden can be at least three numbers."
+def width(page: Figures, hidden: frozenset, wanted: frozenset) -> float:
+    "How many values a figure can have, and that its own is one of them."
+    least, most = interval(page, hidden, wanted)
+    assert least - 1e-6 <= page.counts[wanted] <= most + 1e-6
+    return np.floor(most + 1e-6) - np.ceil(least - 1e-6) + 1
+
+
+NOTHING = Figures({})
+
+
+def assert_safe(page: Figures, spare: frozenset = EVERYBODY, rule: Figures = NOTHING):
+    "Nothing small is shown, and everything small that is hidden can be three numbers, or all that the rule leaves it."
     hidden = suppress(page, N_SIZE, spare=spare)
     small = {key for key, count in page.counts.items() if 0 < count < N_SIZE}
     assert small <= hidden
+    known = page | rule
     for key in small:
-        least, most = interval(page, hidden, key)
-        assert np.floor(most + 1e-6) - np.ceil(least - 1e-6) >= 2, (sorted(key), least, most)
-        assert least - 1e-6 <= page.counts[key] <= most + 1e-6
+        if (values := width(known, hidden, key)) < 3:
+            assert rule is not NOTHING, sorted(key)
+            assert values == width(known, frozenset(page.counts), key), sorted(key)
 
 
 def table(draws, rows, columns, **where):
@@ -118,8 +132,26 @@ def test_no_small_count_can_be_worked_out_of_a_thousand_pages(start):
         assert_safe(random_page(seed))
 
 
-def school_page(seed: int) -> Figures:
-    "What the school's page counts, of made-up students of one to four schools."
+def public_rule(frame: pd.DataFrame) -> Figures:
+    "Of each school: a tenth of its roll, rounded up, is met or watched; of 380 students 8 can be met, and of any school one."
+    counts, sums, limits = {}, [], []
+    for school, students in frame.groupby("school_id"):
+        at = {"school": school} if frame["school_id"].nunique() > 1 else {}
+        meet, watch = (figure_key(band=band, **at) for band in LISTED)
+        listed, room = (figure_key(known=what, of=school) for what in ("listed", "room"))
+        counts |= {
+            meet: int((students["band"] == "meet").sum()),
+            watch: int((students["band"] == "watch").sum()),
+        }
+        counts[listed] = min(ceil(Fraction(len(students), 10)), int(students["judged"].sum()))
+        counts[room] = max(1, floor(Fraction(8 * len(students), 380) + Fraction(1, 2)))
+        sums.append(Sum(listed, (meet, watch)))
+        limits.append(Sum(meet, (room,)))
+    return Figures(counts, tuple(sums), tuple(limits))
+
+
+def school_page(seed: int) -> tuple[Figures, Figures]:
+    "What the school's page counts, of made-up students of one to four schools, and what the rule says of them."
     rng = np.random.default_rng(seed)
     size, schools = int(rng.integers(60, 1500)), [f"s{number}" for number in range(rng.integers(1, 5))]
     frame = pd.DataFrame({"student_id": [str(number) for number in range(size)]})
@@ -134,18 +166,52 @@ def school_page(seed: int) -> Figures:
         listed.assign(reason=rng.choice(list("abcd"), len(listed), p=[0.5, 0.3, 0.15, 0.05]))
         for _ in range(2)
     ]
-    return band_figures(frame) | listed_figures(frame, pd.concat(said).drop_duplicates())
+    page = band_figures(frame) | listed_figures(frame, pd.concat(said).drop_duplicates())
+    return rule_figures(frame, BandRule()) | page, public_rule(frame)
 
 
 def test_no_small_count_can_be_worked_out_of_the_school_s_page():
     for seed in range(4):
-        assert_safe(school_page(seed), SPARE)
+        page, rule = school_page(seed)
+        assert_safe(page, SPARE, rule)
+
+
+def alder() -> pd.DataFrame:
+    "129 students, of whom 3 are to meet and 10 to watch; of these 13, 10 have no plan yet."
+    frame = pd.DataFrame({"student_id": [str(number) for number in range(129)], "school_id": "alder"})
+    frame["band"], frame["judged"] = np.repeat(["meet", "watch", "track"], [3, 10, 116]), True
+    frame["support"] = np.repeat(["none", "running", "ended", "none"], [10, 2, 1, 116])
+    return frame.assign(grade_level=np.arange(129) % 4 + 9)
+
+
+def test_what_the_public_rule_says_is_no_way_to_a_hidden_count():
+    frame = alder()
+    counted = band_figures(frame) | listed_figures(frame, pd.DataFrame(columns=["student_id", "reason"]))
+    meet, watch = (figure_key(band=band) for band in LISTED)
+    none = figure_key(listed=True, support="none")
+    rule, page = public_rule(frame), rule_figures(frame, BandRule()) | counted
+    before = frozenset({meet, figure_key(listed=True)})
+    assert interval(counted | rule, before, meet) == (3, 3), "13 of 129 less the 10 that are watched"
+    hidden = suppress(page, N_SIZE, spare=SPARE)
+    assert {meet, watch, none} <= hidden and figure_key() not in hidden
+    assert interval(page | rule, hidden, meet) == (0, 3)
+    assert width(page | rule, hidden, none) >= 3
+    assert_safe(page, SPARE, rule)
+
+
+def test_of_a_small_school_the_page_tells_no_more_than_the_rule():
+    "Of 60 students one can be met: nobody or one, whatever is hidden."
+    frame = alder().head(60).assign(band=np.repeat(["meet", "watch", "track"], [1, 5, 54]))
+    page, rule = rule_figures(frame, BandRule()) | band_figures(frame), public_rule(frame)
+    assert_safe(page, SPARE, rule)
+    assert interval(page | rule, suppress(page, N_SIZE, spare=SPARE), figure_key(band="meet")) == (0, 1)
 
 
 @pytest.mark.soak
 def test_no_small_count_can_be_worked_out_of_a_hundred_school_s_pages():
     for seed in range(100):
-        assert_safe(school_page(seed), SPARE)
+        page, rule = school_page(seed)
+        assert_safe(page, SPARE, rule)
 
 
 def test_tables_that_share_a_margin_are_as_safe_as_the_students_behind_them():

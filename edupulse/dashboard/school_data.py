@@ -4,20 +4,20 @@
 
 # %% auto #0
 __all__ = ['BANDS', 'LISTED', 'SUPPORTS', 'PLANS', 'SPARE', 'standing', 'themes_of', 'plans_of', 'supports_of', 'counted',
-           'add_up', 'band_figures', 'listed_figures', 'counselors_of', 'caseload_figures', 'work_figures', 'School',
-           'told', 'week_counts', 'read_school', 'school_names']
+           'band_figures', 'listed_figures', 'counselors_of', 'caseload_figures', 'work_figures', 'School', 'told',
+           'week_counts', 'read_school', 'school_names']
 
 # %% ../../nbs/93_dashboard.school_data.ipynb #c6ad42c7
 import uuid
 from collections import Counter
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from datetime import date
 
 import pandas as pd
 import sqlalchemy as sa
 
-from ..care.suppression import Figures, Key, Sum, cross, figure_key, suppress
+from ..care.suppression import Figures, Key, Sum, add_up, cross, figure_key, rule_figures, suppress
 from ..care.viewer import Care
 from ..care.week import scored
 from ..scoring.caseload import find_scores, scored_dates
@@ -103,14 +103,6 @@ def counted(
     table = pd.crosstab(rows.rename(names[0]), columns.rename(names[1]))
     return table.reindex(values, fill_value=0).rename_axis(index=names[0], columns=names[1])
 
-# %% ../../nbs/93_dashboard.school_data.ipynb #d352c21a
-def add_up(
-    total: Key,
-    parts: Mapping[Key, int],
-) -> Figures:
-    "A line of figures with its total."
-    return Figures({**parts, total: sum(parts.values())}, (Sum(total, tuple(parts)),))
-
 # %% ../../nbs/93_dashboard.school_data.ipynb #0190924b
 def band_figures(
     frame: pd.DataFrame,  # as from `standing`
@@ -144,12 +136,18 @@ def listed_figures(
         counted(said["reason"], said["grade_level"], ("reason", "grade"), reasons),
     ]
     tables = [each.reindex(columns=grades, fill_value=0).rename_axis(columns="grade") for each in tables]
+    some = {"none": "none", "running": "some", "ended": "some"}
+    halves = tables[0].groupby(some).sum().rename_axis(index="support")
     limits = [
         Sum(figure_key(listed=True, reason=reason, **at), (figure_key(listed=True, **at),))
         for reason in reasons
         for at in [{}, *({"grade": grade} for grade in grades)]
     ]
-    found = cross(tables[0], listed=True) | cross(tables[1], partial=["reason"], listed=True)
+    found = (
+        cross(tables[0], listed=True)
+        | cross(halves, listed=True)
+        | cross(tables[1], partial=["reason"], listed=True)
+    )
     return found | Figures({}, limits=tuple(limits))
 
 # %% ../../nbs/93_dashboard.school_data.ipynb #745186a6
@@ -236,7 +234,8 @@ def told(
 ) -> dict[Key, int | None]:  # None: hidden
     "The figures of a page without those that must not be told."
     hidden = suppress(figures, n_size, spare=SPARE)
-    return {key: None if key in hidden else count for key, count in figures.counts.items()}
+    there = [key for key in figures.counts if "most" not in dict(key)]  # of the rule, not of the page
+    return {key: None if key in hidden else figures.counts[key] for key in there}
 
 # %% ../../nbs/93_dashboard.school_data.ipynb #6df6095a
 def week_counts(
@@ -250,7 +249,9 @@ def week_counts(
     found = {}
     for day in days:
         frame = standing(care, day, model_version, rule)
-        found |= told(band_figures(frame, week=day), n_size) if len(frame) else {}
+        if len(frame):
+            figures = rule_figures(frame, rule, week=day) | band_figures(frame, week=day)
+            found |= told(figures, n_size)
     return found
 
 # %% ../../nbs/93_dashboard.school_data.ipynb #88c1f857
@@ -272,7 +273,7 @@ def read_school(
     frame["support"] = supports_of(plans, frame["student_id"])
     themes = themes_of(care, frame.loc[frame["band"].isin(LISTED), "student_id"], as_of, model)
     counselors = counselors_of(care)
-    figures = band_figures(frame) | listed_figures(frame, themes)
+    figures = rule_figures(frame, rule) | band_figures(frame) | listed_figures(frame, themes)
     figures |= caseload_figures(care, everybody, counselors) | work_figures(care, plans, everybody)
     before = week_counts(care, days[:-1], model, rule, settings.n_size)
     fresh = freshness(care.engine, as_of)

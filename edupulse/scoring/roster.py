@@ -174,6 +174,14 @@ class BandRule:
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be a share in (0, 1], not {getattr(self, name)}")
 
+    def room(self, size):
+        "How many of a school of this size can be met in a week, at most."
+        return np.maximum(1, np.floor(size * self.capacity_share + 0.5))
+
+    def listed(self, size):
+        "How many from the top of a school of this size are met or watched."
+        return np.ceil(size * self.watch_share)
+
 # %% ../../nbs/80_scoring.roster.ipynb #baa96bf0
 def place_bands(
     scored: pd.DataFrame,  # student_id, school_id, risk_score, risk_category, judged (bool)
@@ -183,8 +191,7 @@ def place_bands(
     order = scored.sort_values(["judged", "risk_score", "student_id"], ascending=[False, False, True])
     place = order.groupby("school_id").cumcount().reindex(scored.index)  # 0 is the top of the school
     size = scored.groupby("school_id")["student_id"].transform("size")
-    can_meet = np.maximum(1, np.floor(size * rule.capacity_share + 0.5))
-    watched = place < np.ceil(size * rule.watch_share)
-    met = (place < can_meet) & scored["risk_category"].ne("low")
+    watched = place < rule.listed(size)
+    met = (place < rule.room(size)) & scored["risk_category"].ne("low")
     band = np.select([~scored["judged"], met, watched], ["nodata", "meet", "watch"], "track")
     return pd.Series(band, index=scored.index, name="band")
