@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['ACTS', 'PAGE', 'render', 'Act', 'contact_saved', 'plan_saved', 'dispute_saved', 'ending_saved', 'open_student',
-           'shown_again', 'sent_back', 'whole_values', 'perform', 'take_back', 'keep_draft', 'clear_form', 'made',
-           'student_pdf', 'family_pdf']
+           'undo_button', 'shown_again', 'wrong_field', 'sent_back', 'whole_values', 'perform', 'take_back',
+           'keep_draft', 'clear_form', 'made', 'student_pdf', 'family_pdf']
 
 # %% ../../nbs/93_dashboard.student_page.ipynb #b11465b3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from .student_lanes import named
 from .student_panels import actions_card, tried_card
 from .student_paper import file_name, pdf
 from .student_view import student_html, student_sheet
+from ..faces.language import Speech
 from ..faces.look import Html, element, join
 
 if TYPE_CHECKING:
@@ -100,6 +101,17 @@ def open_student(
     "The student whose page is open, checked anew."
     return read_student(desk, desk.query.get("student"))
 
+# %% ../../nbs/93_dashboard.student_page.ipynb #a93undo2
+def undo_button(
+    speech: Speech,
+    undoing: Sequence[str],  # the act and its id; empty where it cannot be undone
+) -> Html | None:
+    "The way to take back what was just done."
+    if not undoing:
+        return None
+    asks = dict(zip(("data_act", "data_id"), undoing, strict=True))
+    return element("button", speech("acts.undo"), type="button", id="undo", data_do="undo", **asks)
+
 # %% ../../nbs/93_dashboard.student_page.ipynb #5ae39908
 def shown_again(
     desk: "Desk",
@@ -108,21 +120,18 @@ def shown_again(
     *undoing: str,  # the act and its id, where it can be undone
 ) -> Reply:
     "The page drawn anew, with a line about what was done."
-    button = None
-    if undoing:
-        act, key = undoing
-        button = element(
-            "button",
-            desk.speech("acts.undo"),
-            type="button",
-            id="undo",
-            data_do="undo",
-            data_act=act,
-            data_id=key,
-        )
-    line = element("p", words, " ", button, id="done", class_="notice no-print")
+    line = element("p", words, " ", undo_button(desk.speech, undoing), id="done", class_="notice no-print")
     content = element("main", student_html(desk, open_student(desk), line), id="page", tabindex="-1")
     return Reply({"page": content}, focus, words)
+
+# %% ../../nbs/93_dashboard.student_page.ipynb #a93wrong2
+def wrong_field(
+    speech: Speech,
+    error: Refused,
+) -> tuple[str, str]:  # the field, "" where it is none in particular; what is said beside it
+    "Which field cannot be right, and why."
+    words = speech("acts.choose") if error.reason == "word" else error.say(speech)
+    return error.values.get("field", ""), words
 
 # %% ../../nbs/93_dashboard.student_page.ipynb #72321fc2
 def sent_back(
@@ -132,8 +141,7 @@ def sent_back(
     error: Refused,
 ) -> Reply:
     "The form with the line beside the field that cannot be right."
-    words = desk.speech("acts.choose") if error.reason == "word" else error.say(desk.speech)
-    name = error.values.get("field", "")
+    name, words = wrong_field(desk.speech, error)
     form = Form(act.form, values, (name, words), values.get("id", "") if act.form == "ending" else "")
     student = open_student(desk)
     region = "tried" if act.form == "ending" else "actions"

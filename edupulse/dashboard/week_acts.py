@@ -16,7 +16,7 @@ from ..care.entries import Refused
 from .desk import Reply, notice
 from .student_forms import Form, contact_form, flag_form, plan_form
 from .student_page import ACTS as FORMS
-from .student_page import whole_values
+from .student_page import undo_button, whole_values, wrong_field
 from .student_panels import whom_to_ask
 from ..faces.look import Html, element
 
@@ -94,8 +94,7 @@ def perform(
     try:
         key = act.do(desk.care, row["student_id"], sent)
     except Refused as error:
-        words = desk.speech("acts.choose") if error.reason == "word" else error.say(desk.speech)
-        field = error.values.get("field", "")
+        field, words = wrong_field(desk.speech, error)
         form = Form(act.form, values, (field, words), about=row["student_id"])
         region = {f"panel-{row['student_id']}": panel(desk, form, row)}
         return Reply({**notice(words).regions, **region}, form.id(field) if field else None, words)
@@ -109,18 +108,7 @@ def listed_again(
 ) -> Reply:
     "The page drawn anew below a line of what was done."
     drawn = desk.show(focus="undo" if undoing else "title", say=words)
-    button = None
-    if undoing:
-        button = element(
-            "button",
-            desk.speech("acts.undo"),
-            type="button",
-            id="undo",
-            data_do="undo",
-            data_act=undoing[0],
-            data_id=undoing[1],
-        )
-    line = element("p", words, " ", button, id="notice", class_="notice")
+    line = element("p", words, " ", undo_button(desk.speech, undoing), id="notice", class_="notice")
     return Reply({**drawn.regions, "notice": line}, drawn.focus, words)
 
 # %% ../../nbs/94_dashboard.week_acts.ipynb #da835c3a
