@@ -138,14 +138,21 @@ def forge(rng: random.Random, acts: list[str], strangers: list[uuid.UUID]) -> ob
     return {"do": do, "values": fields}
 
 
+def whole_messages(acts: list[str], stranger: uuid.UUID) -> list[dict]:
+    """Messages that would be taken, were the student in this person's care."""
+    sent = {"reached": "yes", "contact_date": "2021-12-20", "positive_goal": "four days", "reason": "medical"}
+    sent |= {"form": "contact", "id": str(stranger), "student": str(stranger)}
+    return [{"do": act, "values": {**sent, "kind": kind}} for act in acts for kind in ("call", "mentor")]
+
+
 def nothing_comes_back(care: Care, strangers: list[uuid.UUID], home, count: int) -> None:
     """Throw forged messages at every page; nobody else's student may be in what returns, or in what is stored."""
     rng, ids = random.Random(11), [str(each) for each in strangers]
     for name in PAGES:
         desk = desk_of(care, name, home, strangers)
         acts = [*desk.page.actions, "language", "draft"]
-        for _ in range(count // len(PAGES) + 1):
-            message = forge(rng, acts, strangers)
+        forged = (forge(rng, acts, strangers) for _ in range(count // len(PAGES) + 1))
+        for message in (*whole_messages(acts, strangers[0]), *forged):
             reply = desk.answer(message)
             assert isinstance(reply, Reply), message
             shown = " ".join([*map(str, reply.regions.values()), reply.go or ""])
