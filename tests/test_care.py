@@ -429,13 +429,13 @@ def test_refusals_are_in_every_catalogue_as_they_are_here():
 
 # --- people from files -----------------------------------------------------------------------------------------------
 
-PEOPLE = """username,display_name,role,school_id,is_active
-rivera,"Ana ""Nana"" Rivera",counselor,{school},
-cole,Sam Cole,Counselor,{school},yes
-stone,,researcher,,
-,Nobody,teacher,{school},
-guard,Some Guard,guard,{school},
-lost,Lee Lost,teacher,nowhere,
+PEOPLE = """username,display_name,role,school_id,is_active,email
+rivera,"Ana ""Nana"" Rivera",counselor,{school},,rivera@example.org
+cole,Sam Cole,Counselor,{school},yes,"cole@example.org, all@example.org"
+stone,,researcher,,,
+,Nobody,teacher,{school},,
+guard,Some Guard,guard,{school},,
+lost,Lee Lost,teacher,nowhere,,
 """
 CARED = """username,district_id,start_date,end_date
 rivera,D-001,2023-09-05,
@@ -462,10 +462,15 @@ def test_staff_and_caseloads_come_with_an_import_and_what_is_wrong_is_named(stor
         "role:unknown_code": 1,
         "school_id:unknown_school": 1,
     }
+    assert told["staff"].left_out == {"email:invalid_address_left_out": 1}  # the person is there all the same
+    with session(store, read_only=True) as db:
+        known = sa.select(tables.staff.c.username, tables.staff.c.email).order_by(tables.staff.c.username)
+        assert db.execute(known).all() == [("cole", None), ("rivera", "rivera@example.org"), ("stone", None)]
     assert told["staff"].first_lines == {
         "username:missing_value": 5,
         "role:unknown_code": 6,
         "school_id:unknown_school": 7,
+        "email:invalid_address_left_out": 3,
     }
     reasons = {"username:unknown_staff": 1, "end_date:end_before_start": 1, "district_id:unknown_student": 1, "start_date:invalid_date": 1}  # fmt: skip
     assert told["caseloads"].reasons == reasons and told["caseloads"].added == told["staff"].added == 3
@@ -474,7 +479,7 @@ def test_staff_and_caseloads_come_with_an_import_and_what_is_wrong_is_named(stor
     assert rivera.display_name == 'Ana "Nana" Rivera' and cole.role == "counselor"
     seen = [len(Care(store, cole, date(2023, 9, day)).student_ids()) for day in (5, 6, 8, 9)]
     assert seen == [0, 1, 1, 0] and len(Care(store, rivera, date(2023, 9, 20)).student_ids()) == 2
-    (folder / "staff.csv").write_text(PEOPLE.format(school=school).replace(",yes", ",no"), encoding="utf-8")
+    (folder / "staff.csv").write_text(PEOPLE.format(school=school).replace(",yes,", ",no,"), encoding="utf-8")
     (folder / "caseloads.csv").write_text(
         CARED.replace("D-001,2023-09-05,\n", "D-001,2023-09-05,2023-09-19\n", 1), encoding="utf-8"
     )

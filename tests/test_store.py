@@ -113,6 +113,14 @@ def rows_about(key: str = "D-1") -> dict[str, dict]:
         "drafts": {**about, "staff_id": staff, "form": "contact", "content": {"note": "call ag"}},
         "preferences": {"staff_id": staff, "content": {"language": "es"}},
         "audit_head": {"id": 1, "sequence": 0, "entry_hash": "0" * 64},
+        "mails": {
+            **{"id": natural_id("mails", key), "key": key, "staff_id": staff, "subject": "Your week"},
+            **{"text": "3 are new.", "state": "queued", "queued_at": MOMENT},
+        },
+        "alerts": {
+            **{"id": natural_id("alerts", key), "key": key, "kind": "stale", "words": "north sent nothing"},
+            "opened_at": MOMENT,
+        },
     }
 
 
@@ -194,7 +202,10 @@ def test_deleting_a_student_deletes_everything_about_them_and_nobody_else(store)
     with session(store) as db:
         db.execute(sa.insert(tables.students), student_row("D-2"))
         db.execute(sa.delete(tables.students).where(tables.students.c.district_id == "D-1"))
-    kept = {"students", "schools", "school_calendar", "staff", "preferences", "audit_head"}
+    kept = {"students", "schools", "school_calendar", "staff", "preferences", "audit_head"} | {
+        "mails",
+        "alerts",
+    }
     assert {name for name in rows_about() if count(store, name)} == kept and count(store, "students") == 1
 
 
@@ -237,6 +248,11 @@ REFUSED = [
     ("data_fixes", {"state": "lost"}),
     ("audit_head", {"id": 2}),
     ("staff", {"role": "stranger"}),
+    ("mails", {"state": "lost"}),
+    ("mails", {"staff_id": None}),
+    ("mails", {"channel": "pigeon"}),
+    ("mails", {"attempts": -1}),
+    ("alerts", {"kind": "mood"}),
 ]
 
 

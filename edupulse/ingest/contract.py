@@ -99,6 +99,7 @@ REASONS = {
     "unknown_presentation": "no such presentation of that module among the good rows of courses.csv",
     "unknown_assessment": "no such assessment among the good rows of assessments.csv",
     "unregistered_student": "no such student in that module and presentation among the good rows of studentInfo.csv",
+    "invalid_address": "not a mail address such as name@example.org",
     "unknown_result": "not Pass, Distinction, Fail or Withdrawn",
 }
 

@@ -46,6 +46,7 @@ HOURS = {
     "retrain": 12,
     "retention": 1,
     "backup": 3,
+    "mail": 2,
 }
 
 # %% ../../nbs/87_jobs.lease.ipynb #08369f80

@@ -21,6 +21,7 @@ JOB_LANES = {
     "retrain": "training",
     "retention": "house",
     "backup": "house",
+    "mail": "post",
 }  # kind → lane
 JOB_KINDS = tuple(JOB_LANES)
 

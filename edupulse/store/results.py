@@ -169,6 +169,7 @@ staff = sa.Table(
     sa.Column("school_id", sa.ForeignKey("schools.school_id"), index=True),
     sa.Column("is_active", sa.Boolean, nullable=False, server_default=sa.true()),
     moment(),
+    sa.Column("email", sa.String(320)),  # null: nothing is sent to this person
     one_of("role", STAFF_ROLES),
 )
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from .columns import JSON
 from .jobs import jobs, one_running_job  # noqa: F401 (one address for all)
+from .post import alerts, mails, one_open_alert  # noqa: F401 (one address for all)
 from edupulse.store.records import (  # noqa: F401 (one address for all)
     attendance_records,
     discipline_incidents,

@@ -107,6 +107,7 @@ def staff_columns(
         "display_name": np.char.add(np.char.add(given, " "), family),
         "role": rows["role"].to_numpy(dtype=object),
         "school_id": rows["school_id"].to_numpy(dtype=object),
+        "email": (rows["username"] + "@example.org").to_numpy(dtype=object),  # where no mail arrives
     }
 
 # %% ../../nbs/28_synth.people.ipynb #03d9c953

@@ -28,6 +28,13 @@ create or replace temp macro as_integer(text) as
 create or replace temp macro as_number(text) as
     case when regexp_full_match(text, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?') then try_cast(text as double) end;
 
+-- A mail address as browsers know it, plain letters only, so that nothing in it can be taken for a second header.
+create or replace temp macro as_address(text) as case
+    when length(text) <= 320 and regexp_full_match(
+        text, '[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*'
+    ) then text
+end;
+
 create or replace temp macro missing(name, value) as
     case when value is null then name || ':missing_value' end;
 
