@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from edupulse.explain.reasons import strength
+from edupulse.faces.caseload_page import missing
 from edupulse.features.catalog import feature_version, find_feature_set
 from edupulse.model.config import ModelConfig, TrainingConfig
 from edupulse.scoring import record
@@ -20,11 +21,13 @@ from edupulse.scoring.examples import fill_store, invent_district, write_feature
 from edupulse.scoring.roster import MANY, BandRule, enrolled, unheard
 from edupulse.scoring.score import ScoreOptions, score
 from edupulse.sequences import build_sequences
+from edupulse.store.engine import session
 from edupulse.store.tables import (
     attendance_records,
     grades,
     natural_id,
     predictions,
+    school_calendar,
     student_features,
     students,
 )
@@ -272,3 +275,72 @@ def test_a_strength_never_contradicts_a_reason():
     values = {"attendance_rate_4w": 0.97, "grade_mean_4w": 85.0}
     said = strength(values, lambda weeks: date(2025, 10, 20), date(2025, 11, 16), {"absence"})
     assert "85" in said
+
+
+def silence(engine, school, since):
+    "A school sends nothing from a day on."
+    days = school_calendar.c
+    with session(engine) as db:
+        gone = (days.school_id == school) & (days.date >= since)
+        db.execute(sa.update(school_calendar).where(gone).values(submitted_at=None))
+
+
+def test_the_students_of_a_stale_school_keep_their_last_scores_marked_with_their_day(
+    store, district, model, tmp_path
+):
+    told = district.features.copy()
+    told["school_id"] = np.where(told["person"].astype(int) % 3, "north", "south")
+    features = write_features(told, tmp_path / "a")
+    fill_store(store, told)
+    weeks = [AS_OF - timedelta(weeks=back) for back in (2, 1, 0)]
+    score(store, features, model, weeks[0], QUIET)
+    silence(store, "south", weeks[0] + timedelta(days=2))
+    results = [score(store, features, model, day, QUIET) for day in weeks[1:]]
+    listed, before = caseload(store), caseload(store, weeks[0])
+    day = listed.frame.groupby("school_id")["scored_on"].agg(["min", "max"])
+    assert listed.as_of == AS_OF and day.loc["south"].tolist() == [weeks[0]] * 2
+    assert day.loc["north"].tolist() == [AS_OF] * 2
+    columns = ["student_id", "risk_score", "band", "reasons"]
+    old, now = (
+        each.frame[each.frame["school_id"] == "south"].set_index("student_id") for each in (before, listed)
+    )
+    both = old.index.intersection(now.index)
+    assert len(both) > 60
+    pd.testing.assert_frame_equal(now.loc[both, columns[1:2]], old.loc[both, columns[1:2]], check_exact=True)
+    assert now["band"].isin(["meet", "watch"]).sum() >= 5
+    assert now.loc[now["band"] == "meet", "reasons"].map(len).min() >= 1
+    with store.connect() as db:
+        ours = sa.select(predictions.c.as_of).where(
+            predictions.c.student_id.in_([uuid.UUID(each) for each in both])
+        )
+        assert set(db.scalars(ours)) == {weeks[0]}, "somebody of the silent school was scored anew"
+    assert f"its students stand as on {weeks[0]:%-d %b}" in str(missing(listed)) and results[1].written
+    later = told["as_of"] > pd.Timestamp(AS_OF)  # whatever comes afterwards moves nothing
+    names = [name for row in find_feature_set("district").modalities.values() for name in row]
+    told.loc[later, names] = 0
+    silence(store, "north", AS_OF)
+    score(store, write_features(told, tmp_path / "b"), model, AS_OF, replace(QUIET, again=True))
+    assert (
+        caseload(store, AS_OF)
+        .frame.drop(columns="prediction_id", errors="ignore")
+        .equals(listed.frame.drop(columns="prediction_id", errors="ignore"))
+    )
+    with session(store) as db:  # the missing days arrive
+        days = school_calendar.c
+        sent = (days.school_id == "south") & (days.date < AS_OF)
+        db.execute(sa.update(school_calendar).where(sent).values(submitted_at=days.date))
+    assert score(store, features, model, AS_OF, QUIET).written >= len(both) * 0.9
+    assert set(caseload(store).frame["scored_on"]) == {AS_OF}
+
+
+def test_where_no_school_has_told_nobody_is_scored(store, district, features, model):
+    fill_store(store, district.features)
+    score(store, features, model, AS_OF - timedelta(weeks=1), QUIET)
+    before = stored(store)
+    silence(store, "school-0", AS_OF - timedelta(days=6))
+    with pytest.raises(ValueError, match="nobody can be scored"):
+        score(store, features, model, AS_OF, QUIET)
+    assert stored(store) == before
+    assert [
+        each.as_of for each in catch_up(store, features, model, (AS_OF + timedelta(weeks=1), 3), QUIET)
+    ] == [AS_OF - timedelta(weeks=back) for back in (2,)]

@@ -15,6 +15,7 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 
 from .viewer import Care
+from ..scoring.shown import held_schools
 from ..store.tables import contacts, data_fixes, interventions, predictions, staff
 
 # %% ../../nbs/86_care.history.ipynb #1e105dc2
@@ -223,9 +224,9 @@ def read_trajectories(
 ) -> dict[uuid.UUID, list]:  # student → weeks
     "How the risk of some students went, as one model saw it on a date."
     p, wanted, found = predictions.c, list(student_ids), {}
-    query = sa.select(p.student_id, p.trajectory).where(
-        p.as_of == as_of, p.model_version == model_version, ~p.shadow
-    )
+    days = {as_of, *held_schools(care.engine, as_of, model_version).values()}
+    query = sa.select(p.student_id, p.trajectory).order_by(p.as_of)
+    query = query.where(p.as_of.in_(days), p.model_version == model_version, ~p.shadow)
     with care.session(read_only=True) as db:
         for start in range(0, len(wanted), 500):
             some = care.limit(query, p.student_id).where(p.student_id.in_(wanted[start : start + 500]))

@@ -18,8 +18,9 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..explain.steps import step_counts
-from ..scoring.caseload import model_facts, pick_scores, read_details, read_scores, scored_dates
+from ..scoring.caseload import model_facts, pick_scores, scored_dates
 from ..scoring.roster import BandRule, enrolled, freshness, place_bands
+from ..scoring.shown import details_shown, marked, scores_shown
 from ..scoring.words import too_few
 from ..store.engine import session
 from ..store.tables import students
@@ -114,11 +115,9 @@ def scored(
     roll: pd.DataFrame,  # the caseload's rows of `enrolled`
     as_of: date,
     model_version: str,
-) -> pd.DataFrame:  # the roll with risk_score, risk_category, confidence, judged
+) -> pd.DataFrame:  # the roll with risk_score, risk_category, confidence, judged, scored_on
     "The caseload with its scores of one date; whoever was not scored is not judged."
-    ids = [uuid.UUID(each) for each in roll["student_id"]]
-    frame = roll.merge(read_scores(engine, as_of, model_version, ids), on="student_id", how="left")
-    return frame.assign(judged=frame["judged"].eq(True))
+    return scores_shown(engine, roll, as_of, model_version, few=True)
 
 # %% ../../nbs/87_care.week.ipynb #03da84c2
 def names_of(
@@ -207,12 +206,11 @@ FLAGGED = ("medium", "high", "critical")
 def described(
     engine: sa.Engine,
     frame: pd.DataFrame,  # the caseload with its places
-    as_of: date,
     model_version: str,
 ) -> pd.DataFrame:  # the same rows with names, risk_factors, trajectory, feature_vector and theme
     "Names for everybody; for those who stand out, what is stored of them."
-    shown = frame.loc[frame["band"].ne("track") | frame["risk_category"].isin(FLAGGED), "student_id"]
-    details = read_details(engine, as_of, model_version, [uuid.UUID(each) for each in shown])
+    shown = frame[frame["band"].ne("track") | frame["risk_category"].isin(FLAGGED)]
+    details = details_shown(engine, shown, model_version)
     details = details.drop(columns=["first_name", "last_name", "district_id"])
     full = frame.merge(names_of(engine, frame["student_id"]), on="student_id", how="left")
     full = full.merge(details, on="student_id", how="left")
@@ -233,6 +231,7 @@ def plain_columns(
             "risk_category",
             "confidence",
             "judged",
+            "scored_on",
         ]
     ]
 
@@ -264,16 +263,16 @@ def read_week(
     before, since = on_list_since(engine, roll, model, dates, rule)
     apart = dict.fromkeys(resting, "plan")
     frame["band"] = places(frame, rule, apart)
-    frame = described(engine, frame, as_of, model)
+    frame = described(engine, frame, model)
     if found := patterns(frame, rule):
         shared = {student: "pattern" for each in found for student in each.student_ids}
         frame = described(
-            engine, plain_columns(frame).assign(band=places(frame, rule, {**shared, **apart})), as_of, model
+            engine, plain_columns(frame).assign(band=places(frame, rule, {**shared, **apart})), model
         )
     frame["before"] = frame["student_id"].map(before)
     frame["since"] = frame["student_id"].map(since)
     metrics, horizon = model_facts(engine, model, as_of)
     fresh = freshness(engine, as_of)
-    fresh = fresh[fresh["school_id"].isin(set(frame["school_id"]))].reset_index(drop=True)
+    fresh = marked(fresh[fresh["school_id"].isin(set(frame["school_id"]))], frame)
     left = shares_left(metrics, rule.bands(len(frame)))
     return Week(as_of, dates, horizon, rule, in_order(frame), fresh, tuple(found), left)

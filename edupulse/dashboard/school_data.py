@@ -22,6 +22,7 @@ from ..care.viewer import Care
 from ..care.week import scored
 from ..scoring.caseload import find_scores, scored_dates
 from ..scoring.roster import BandRule, enrolled, freshness, place_bands
+from ..scoring.shown import in_parts, marked
 from ..settings import Settings
 from ..store.records import enrollments
 from ..store.tables import caseloads, data_fixes, interventions, predictions, schools, staff
@@ -36,7 +37,7 @@ def standing(
     day: date,  # a scored date
     model_version: str,
     rule: BandRule,
-) -> pd.DataFrame:  # student_id, school_id, grade_level, band
+) -> pd.DataFrame:  # student_id, school_id, grade_level, band, scored_on
     "The band of everybody on the roll of the schools that may be counted."
     once_here = sa.select(enrollments.c.student_id).where(enrollments.c.school_id.in_(care.schools))
     roll = enrolled(care.engine, day, once_here)
@@ -45,22 +46,22 @@ def standing(
     frame = frame.assign(risk_score=frame["risk_score"].fillna(0))
     grade = frame["grade_level"].fillna(-1).astype(int)
     return frame.assign(band=place_bands(frame, rule), grade_level=grade)[
-        ["student_id", "school_id", "grade_level", "band"]
+        ["student_id", "school_id", "grade_level", "band", "scored_on"]
     ]
 
 # %% ../../nbs/93_dashboard.school_data.ipynb #ef3936b0
 def themes_of(
     care: Care,
-    student_ids: Collection[str],
-    day: date,
+    listed: pd.DataFrame,  # rows of `standing`
     model_version: str,
 ) -> pd.DataFrame:  # student_id, reason: one row for each thing that a student's reasons are about
     "What the reasons of these students are about."
-    p, wanted, rows = predictions.c, [uuid.UUID(each) for each in student_ids], []
-    query = sa.select(p.student_id, p.risk_factors).where(p.as_of == day, p.model_version == model_version)
+    p, rows = predictions.c, []
+    query = sa.select(p.student_id, p.risk_factors).where(p.model_version == model_version)
     with care.session(read_only=True) as db:
-        for start in range(0, len(wanted), 500):
-            rows += db.execute(query.where(p.student_id.in_(wanted[start : start + 500]))).all()
+        for day, there in listed.groupby("scored_on"):
+            wanted = [uuid.UUID(each) for each in there["student_id"]]
+            rows += in_parts(db, query.where(p.as_of == day), p.student_id, wanted)
     said = {(str(each), factor["theme"]) for each, factors in rows for factor in factors or []}
     return pd.DataFrame(sorted(said), columns=["student_id", "reason"])
 
@@ -207,7 +208,7 @@ class School:
     reasons: tuple[str, ...]  # themes, the most frequent first
     counselors: dict[str, str]  # username → name
     room: int  # conversations a week that the counselors have room for
-    fresh: pd.DataFrame  # as from `freshness`
+    fresh: pd.DataFrame  # as from `marked`
     shown: dict[Key, int | None]  # None: hidden
 
     def count(self, **which: Hashable) -> int | None:
@@ -271,7 +272,7 @@ def read_school(
         raise LookupError(f"nobody is on the roll of these schools on {as_of}; import the enrollments first")
     everybody, plans = set(frame["student_id"]), plans_of(care, frame["student_id"])
     frame["support"] = supports_of(plans, frame["student_id"])
-    themes = themes_of(care, frame.loc[frame["band"].isin(LISTED), "student_id"], as_of, model)
+    themes = themes_of(care, frame[frame["band"].isin(LISTED)], model)
     counselors = counselors_of(care)
     figures = rule_figures(frame, rule) | band_figures(frame) | listed_figures(frame, themes)
     figures |= caseload_figures(care, everybody, counselors) | work_figures(care, plans, everybody)
@@ -285,7 +286,7 @@ def read_school(
         reasons=tuple(themes["reason"].value_counts().index),
         counselors=counselors,
         room=len(counselors) * settings.meetings_per_week,
-        fresh=fresh[fresh["school_id"].isin(care.schools)].reset_index(drop=True),
+        fresh=marked(fresh[fresh["school_id"].isin(care.schools)], frame),
         shown=told(figures, settings.n_size) | before,
     )
 

@@ -54,7 +54,9 @@ def data_line(
     missing = int(school.fresh["days_missing"].max()) if len(school.fresh) else 0
     through = [day for day in school.fresh["arrived_through"] if day is not None]
     if missing or not through:
-        return notice(speech("school.data_late", count=missing), alert=True)
+        kept = school.fresh[school.fresh["scored_on"].dt.date.lt(school.as_of)]
+        said = [speech("week.kept", school=row.school, day=row.scored_on.date()) for row in kept.itertuples()]
+        return notice(" ".join([speech("school.data_late", count=missing), *said]), alert=True)
     return notice(speech("school.data_fresh", day=min(through)))
 
 # %% ../../nbs/93_dashboard.school_page.ipynb #d557df84

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['people_of', 'rule_of', 'Place', 'limits_of', 'find_place', 'stored_details', 'judged_vectors', 'past_places',
-           'Student', 'find_week', 'read_student']
+           'Student', 'find_week', 'scored_on', 'read_student']
 
 # %% ../../nbs/93_dashboard.student_data.ipynb #24e721e2
 import uuid
@@ -76,6 +76,7 @@ class Place:
     told: Known  # reasons, values, weeks as they are stored
     limits: Limits  # from where on the places of this list begin
     common: Mapping[str, int]  # a catalogue's step → how many to meet have it
+    scored_on: date  # the day of the score; earlier than the list's where the school's records had not come
 
     @property
     def seen(self) -> str:
@@ -99,14 +100,13 @@ def find_place(
 ) -> Place:
     "A student's place on a list."
     rows = week.frame[week.frame["student_id"] == str(student_id)].to_dict("records")
-    row = rows[0] if rows else {"band": "nodata", "since": None}
+    row = rows[0] if rows else {"band": "nodata", "since": None, "scored_on": week.as_of}
     detail = {name: stored.get(name) for name in ("risk_factors", "feature_vector", "trajectory")}
     since = row["since"] if isinstance(row["since"], date) and row["since"] == row["since"] else None
     left = week.left.get(row["band"])
     told = known(detail, week.as_of)
-    return Place(
-        week.as_of, week.horizon_days, row["band"], since, left, told, limits_of(week.frame), week.common
-    )
+    shared = limits_of(week.frame), week.common, row["scored_on"]
+    return Place(week.as_of, week.horizon_days, row["band"], since, left, told, *shared)
 
 # %% ../../nbs/93_dashboard.student_data.ipynb #29e6ad83
 def stored_details(
@@ -210,6 +210,15 @@ def find_week(
         return None
     return read_week(desk.engine, people, rule_of(desk), resting(desk.care, as_of, model_version))
 
+# %% ../../nbs/93_dashboard.student_data.ipynb #7a47f07b
+def scored_on(
+    week: CareWeek,
+    student_id: uuid.UUID,
+) -> date:
+    "The day of a student's score on a list: the list's own, or an earlier one where the school's records had not come."
+    own = week.frame.loc[week.frame["student_id"] == str(student_id), "scored_on"]
+    return own.iloc[0] if len(own) else week.as_of
+
 # %% ../../nbs/93_dashboard.student_data.ipynb #43962b87
 def read_student(
     desk: "Desk",
@@ -229,8 +238,9 @@ def read_student(
     with desk.care.session(read_only=True) as db:
         read = [read(db, key, stay, until) if stay else [] for read in (read_days, read_work, read_incidents)]
         scores = ask(db, "student_scores", student_id=key, since=stay.first_day, as_of=until) if stay else []
-        now = next((row for row in scores if row["as_of"] == until), None)
-        stored = stored_details(db, key, until, now["model_version"]) if now else {}
+        own = scored_on(week, key) if week else until
+        now = next((row for row in scores if row["as_of"] == own), None)
+        stored = stored_details(db, key, own, now["model_version"]) if now else {}
     dates = {day: next(rows)["model_version"] for day, rows in groupby(scores, key=lambda row: row["as_of"])}
     listed = past_places(desk, key, people, {day: model for day, model in dates.items() if day < until})
     place = find_place(week, key, stored) if week else None

@@ -64,13 +64,11 @@ def place_line(
         return speech("student.resting", day=end)
     if place.band == "pattern":
         return speech("student.pattern")
-    since = place.since
-    return join(
-        [
-            say_band(speech, place.band),
-            f", {speech('student.new_since', day=since)}" if since and place.band == "meet" else None,
-        ]
+    since = (
+        f", {speech('student.new_since', day=place.since)}" if place.since and place.band == "meet" else None
     )
+    kept = f" ({speech('student.kept', day=place.scored_on)})" if place.scored_on < place.as_of else None
+    return join([say_band(speech, place.band), since, kept])
 
 # %% ../../nbs/93_dashboard.student_panels.ipynb #62898f1d
 def header(

@@ -71,6 +71,8 @@ def missing(
         else speech("week.never", school=row.school)
         for row in late.head(3).itertuples()
     ]
+    kept = late[late["scored_on"].dt.date.ne(week.as_of) & late["scored_on"].notna()]
+    said += [speech("week.kept", school=row.school, day=row.scored_on.date()) for row in kept.itertuples()]
     return notice(element("strong", speech("week.not_all")), " ", " ".join(said), alert=True)
 
 # %% ../../nbs/94_dashboard.week_head.ipynb #1e6dfe1d

@@ -9,7 +9,7 @@ __all__ = ['SMALL', 'KEY', 'TREND_SIGNS', 'NOBODY', 'headline', 'opening', 'chan
 
 # %% ../../nbs/92_faces.caseload_page.ipynb #abacd178
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pandas as pd
 
@@ -98,7 +98,9 @@ def missing(
             if len(through)
             else None
         )
-    said = [f"{row.school}: {freshness_words(row, words)}" for row in late.head(3).itertuples()]
+    said = [
+        f"{row.school}: {freshness_words(row, words, caseload.as_of)}" for row in late.head(3).itertuples()
+    ]
     rest = f" The same or similar holds for {len(late) - 3} more {words.schools}, listed below."
     more = rest if len(late) > 3 else ""
     return notice(element("strong", "Not everything is in. "), "; ".join(said) + "." + more, alert=True)
@@ -107,6 +109,7 @@ def missing(
 def freshness_words(
     row,  # a row of the freshness table, with attributes
     words: Words = WORDS,  # of the caseload
+    as_of: date | None = None,  # of the caseload; the scores of another day are said to be of it
 ) -> str:
     "How far a school's attendance has arrived."
     if row.expected_through is None or pd.isna(row.expected_through):
@@ -116,9 +119,12 @@ def freshness_words(
     days = f"{row.days_missing:,} {words.school_day}{'' if row.days_missing == 1 else 's'}"
     if row.days_missing == 0:
         return f"complete through {day_name(row.arrived_through)}"
-    return (
+    told = (
         f"{words.attendance} through {day_name(row.arrived_through)}, {days} of the last four weeks missing"
     )
+    kept = getattr(row, "scored_on", None)
+    kept = None if as_of is None or kept is None or pd.isna(kept) or kept.date() == as_of else kept
+    return told + (f"; its students stand as on {day_name(kept.date())}" if kept else "")
 
 # %% ../../nbs/92_faces.caseload_page.ipynb #cf2d8ad3
 def freshness_table(
@@ -133,7 +139,7 @@ def freshness_table(
         (
             row.school,
             f"{counts.at[row.school_id, 'size']:,}",
-            freshness_words(row, words),
+            freshness_words(row, words, caseload.as_of),
             f"{counts.at[row.school_id, 'none']:,}",
         )
         for row in caseload.freshness.itertuples()

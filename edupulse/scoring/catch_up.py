@@ -40,9 +40,15 @@ def catch_up(
     "Score what was missed before a date."
     from edupulse.scoring.roster import enrolled
     from edupulse.scoring.score import ScoreOptions, score
+    from edupulse.scoring.shown import stale_schools
 
     options = options or ScoreOptions()
     version = options.model_version or model.version_
     done = set(scored_dates(engine, version)["as_of"])
-    days = [day for day in earlier_weeks(*asked, done) if len(enrolled(engine, day))]
+    days = [
+        day
+        for day in earlier_weeks(*asked, done)
+        if set(enrolled(engine, day)["school_id"])
+        - set(stale_schools(engine, day, options.data).query("stale")["school_id"])
+    ]
     return [score(engine, features, model, day, options) for day in days]

@@ -39,6 +39,7 @@ from edupulse.scoring.roster import (
     unheard,
     without_unheard,
 )
+from .shown import DataRule, without_stale
 from ..sequences import Sequences, build_sequences
 from ..training.data import repeatable
 from ..training.ensemble import CHUNK
@@ -55,6 +56,7 @@ class ScoreOptions:
     attribution: AttributionConfig = AttributionConfig()
     workers: int = 1  # cores; they change how long it takes and nothing else
     progress: bool = True  # a bar on stderr
+    data: DataRule = DataRule()  # students of a stale school are not scored anew
     again: bool = False  # scores of the date that were made from other records are made anew
 
 # %% ../../nbs/80_scoring.score.ipynb #3e4049d9
@@ -190,7 +192,8 @@ def score(
     clock, version = Clock(), options.model_version or model.version_
     roll = enrolled(engine, as_of)
     check_version(model.feature_version_, features.feature_version)
-    sequences = current_sequences(engine, features, roll, as_of, options)
+    told = without_stale(engine, roll, as_of, options.data)
+    sequences = current_sequences(engine, features, told, as_of, options)
     clock.lap("read")
     frame = judge(model, sequences, roll, options)
     clock.lap("predict")

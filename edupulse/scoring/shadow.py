@@ -31,6 +31,7 @@ from ..release.evidence import hindrance, read_model
 from .record import prediction_rows, write_once
 from .roster import enrolled
 from .score import ScoreOptions, check_version, current_sequences, feature_set_of, judge
+from .shown import without_stale
 from ..settings import Settings
 from ..store.engine import session
 from ..store.lookups import model_on_record
@@ -48,7 +49,8 @@ def score_shadow(
     "Score every enrolled student as of a date, and show it to nobody."
     roll = enrolled(engine, as_of)
     check_version(model.feature_version_, features.feature_version)
-    sequences = current_sequences(engine, features, roll, as_of, options)
+    told = without_stale(engine, roll, as_of, options.data)
+    sequences = current_sequences(engine, features, told, as_of, options)
     frame = judge(model, sequences, roll, options)
     scored = frame[frame["risk_score"].notna()]
     scored = scored.assign(risk_factors=[[] for _ in range(len(scored))], convergence_delta=np.nan)
