@@ -319,6 +319,113 @@ def test_an_export_that_was_imported_is_not_imported_again_and_half_of_one_not_a
     assert content(engine) == before
 
 
+@pytest.fixture(scope="module")
+def own_names(export, tmp_path_factory):
+    "The same export under a district's own names, half of it compressed, its mapping file, and a store that has it."
+    import gzip
+
+    from edupulse.ingest.load import ingest_folder
+
+    folder = tmp_path_factory.mktemp("own")
+    names = {file.stem: f"sis_{file.stem}.txt" for file in sorted(export.glob("*.csv"))}
+    for number, (stem, own) in enumerate(names.items()):
+        content = (export / f"{stem}.csv").read_bytes()
+        path = folder / (f"{own}.gz" if number % 2 else own)
+        path.write_bytes(gzip.compress(content) if number % 2 else content)
+    mapping = folder.parent / f"{folder.name}.yaml"
+    mapping.write_text("files:\n" + "".join(f"  {stem}: {{file: {own}}}\n" for stem, own in names.items()))
+    engine = connect(f"sqlite:///{tmp_path_factory.mktemp('own-store') / 'store.db'}")
+    migrate(engine)
+    assert not ingest_folder(folder, engine, mapping).failed
+    yield folder, mapping, engine
+    engine.dispose()
+
+
+def cut_anywhere(own_names, folder, draws, draw):
+    "Cuts a file of an export at a random place, `draws` times; yields how, and what was found."
+    import gzip
+    import shutil
+
+    from edupulse.ingest.contract import read_mapping
+    from edupulse.jobs.whole import GROWS, WHOLE, faults
+
+    whole, mapping, engine = own_names
+    now, words = datetime.now(), read_mapping(mapping)
+    assert faults(engine, whole, words, now) == {}
+    shutil.copytree(whole, folder)
+    files = [
+        file
+        for file in sorted(folder.iterdir())
+        if file.name.removeprefix("sis_").partition(".")[0] in (*WHOLE, *GROWS)
+    ]
+    for _ in range(draws):
+        file = draw.choice(files)
+        before, packed = file.read_bytes(), file.suffix == ".gz"
+        text = gzip.decompress(before) if packed else before
+        at = draw.randrange(len(text))
+        within = at > 0 and text[at - 1 : at] != b"\n"
+        file.write_bytes(gzip.compress(text[:at]) if packed else text[:at])
+        yield (
+            file,
+            within,
+            text[:at].count(b"\n") - 1,
+            text.count(b"\n") - 1,
+            faults(engine, folder, words, now),
+        )
+        if packed and draw.random() < 0.3:  # or the packed file itself broke off
+            file.write_bytes(before[: draw.randrange(len(before))])
+            assert list(faults(engine, folder, words, now)) == [file.name]
+        file.write_bytes(before)
+
+
+def judge_cuts(cuts):
+    "No cut within a line passes, and none that costs a file half of the students or its last day."
+    for file, within, rows, before, found in cuts:
+        relation = file.name.removeprefix("sis_").partition(".")[0]
+        lost = rows < 0.5 * before and relation in ("students", "schools", "calendar", "enrollments")
+        lost |= rows <= 0 and relation in ("attendance", "grades")
+        assert not (within or lost) or list(found) == [file.name], (file.name, rows, before, found)
+
+
+def test_an_export_that_broke_off_anywhere_is_never_imported_under_any_name(own_names, tmp_path):
+    judge_cuts(cut_anywhere(own_names, tmp_path / "cut", 8, random.Random(4)))
+
+
+@pytest.mark.soak
+def test_an_export_that_broke_off_at_any_of_many_places_is_never_imported(own_names, tmp_path):
+    judge_cuts(cut_anywhere(own_names, tmp_path / "cut", 1000, random.Random(5)))
+
+
+def test_an_export_whose_days_end_before_what_is_known_waits_for_a_person(own_names, tmp_path):
+    import gzip
+    import shutil
+
+    import pandas as pd
+
+    from edupulse.jobs.record import Refused
+    from edupulse.jobs.whole import check_whole
+
+    whole, mapping, engine = own_names
+    folder = tmp_path / "earlier"
+    shutil.copytree(whole, folder)
+    for name, day in (("attendance", "date"), ("grades", "submission_date")):
+        (file,) = folder.glob(f"sis_{name}*")
+        before, rows = file.read_bytes(), pd.read_csv(file, dtype=str)
+        last = rows[day] == rows[day].max()
+        for kept in (last, ~last):
+            text = rows[kept].to_csv(index=False).encode()
+            file.write_bytes(gzip.compress(text) if file.suffix == ".gz" else text)
+            if kept is last:
+                check_whole(engine, folder, str(mapping))  # the newest day alone is an export
+                continue
+            with pytest.raises(Refused, match=rf"{file.name} ends on .* half extract"):
+                check_whole(engine, folder, str(mapping))
+        file.unlink()
+        with pytest.raises(Refused, match="is not there"):
+            check_whole(engine, folder, str(mapping))
+        file.write_bytes(before)
+
+
 @pytest.mark.soak  # about a quarter of an hour of processor time
 def test_a_hundred_killed_workers_change_no_score(four_years, tmp_path):
     import shutil
