@@ -18,7 +18,7 @@ from importlib import import_module
 import psutil
 
 from .done import Done
-from .record import Job, Refused, find
+from .record import Job, Later, Refused, find
 from ..settings import Settings
 
 # %% ../../nbs/96_jobs.child.ipynb #0477795e
@@ -55,6 +55,7 @@ WORK = {
     "retrain": "scores:do_retrain",
     "retention": "upkeep:do_retention",
     "backup": "upkeep:do_backup",
+    "mail": "post:do_mail",
 }  # kind → module below `edupulse.jobs`, and its function
 
 # %% ../../nbs/96_jobs.child.ipynb #a234218f
@@ -72,7 +73,7 @@ def answer_of(
     settings: Settings,
     engine,  # the store
     job: Job,
-) -> dict:  # told, figures, provenance; or error, again
+) -> dict:  # told, figures, provenance; or error, again (bool, or a moment as text)
     "Do a job and say what came of it; whatever stops it is one line."
     from edupulse.faces.terminal import explain
 
@@ -80,8 +81,9 @@ def answer_of(
         done: Done = find_work(job.kind)(settings, engine, job)
         return {"told": done.told, "figures": done.figures, "provenance": done.provenance}
     except Exception as error:
-        if isinstance(error, Refused):
-            return {"error": " ".join(str(error).split()), "again": False}
+        if isinstance(error, Refused | Later):
+            again = error.due_at.isoformat() if isinstance(error, Later) else False
+            return {"error": " ".join(str(error).split()), "again": again}
         line = "not enough memory" if isinstance(error, MemoryError) else explain(error)
         return {"error": line, "again": True}
 

@@ -155,12 +155,14 @@ def fail(
     error: str,  # in plain words, without a name
     terms: Terms,
     now: datetime | None = None,
-    again: bool = True,  # whether another attempt may bring something else
+    again: bool | datetime = True,  # whether another attempt may bring something else, or from when on
 ) -> str:  # failed, dead, or lost: it was no longer this worker's
     "The job failed: it is tried again later, given up, or left to a person."
     now, attempts = now or datetime.now(UTC), job.attempts + 1
-    state = "dead" if again and attempts >= terms.attempts else "failed"
-    due = terms.again_at(attempts, now) if again and state == "failed" else None
+    state = "dead" if again is True and attempts >= terms.attempts else "failed"
+    due = again if isinstance(again, datetime) else None
+    if again is True and state == "failed":
+        due = terms.again_at(attempts, now)
     ended = {
         "state": state,
         "attempts": attempts,

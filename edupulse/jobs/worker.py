@@ -25,6 +25,7 @@ from ..faces.reports import environment
 from .bell import open_bell, wait
 from .child import command, read_answer
 from .lease import HOURS, Terms, claim, fail, give_back, heartbeat, succeed
+from .post import ask_for_mail
 from .record import Job
 from .schedule import plan, schedules, zone_of
 from ..logs import logger, one_run
@@ -154,7 +155,9 @@ def settle_answer(
 ) -> str:
     "Write an answer to the table."
     if "error" in answer:
-        return fail(worker.engine, job, answer["error"], worker.terms, again=answer["again"])
+        again = answer["again"]
+        again = datetime.fromisoformat(again) if isinstance(again, str) else again
+        return fail(worker.engine, job, answer["error"], worker.terms, again=again)
     outcome = {"told": answer["told"], **answer["figures"]}
     return "succeeded" if succeed(worker.engine, job, outcome, answer["provenance"]) else "lost"
 
@@ -164,6 +167,7 @@ def turn(
 ) -> Job | None:  # the job that was done; None: nothing is due
     "Plan, take one job, do it."
     plan(worker.engine, worker.settings, worker.clock())
+    ask_for_mail(worker.settings, worker.engine)
     job = None if worker.stopping else claim(worker.engine, worker.name, worker.terms)
     if job is None:
         return None
