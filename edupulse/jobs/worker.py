@@ -22,7 +22,7 @@ import psutil
 import sqlalchemy as sa
 
 from ..faces.reports import environment
-from .bell import open_bell, wait
+from .bell import Bell, wait
 from .child import command, read_answer
 from .lease import HOURS, Terms, claim, fail, give_back, heartbeat, succeed
 from .post import ask_for_mail
@@ -187,7 +187,7 @@ def serve(
     "Do what is due, for as long as nobody says stop."
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, worker.stop)
-    bell, taken = open_bell(worker.settings), 0
+    bell, taken = Bell(worker.settings), 0
     while not worker.stopping:
         try:
             job = turn(worker)
@@ -199,5 +199,5 @@ def serve(
             break
         if job is None:
             wait(bell, worker.look_seconds, lambda: worker.stopping)
-    bell.storage.close()
+    bell.close()
     return taken
