@@ -149,3 +149,80 @@ def test_a_planted_name_is_in_no_line_of_the_log_and_one_run_is_one_id(tmp_path)
         and NAME not in file.read_text(encoding="utf-8")
     )
     assert file.stat().st_mode & 0o077 == 0
+
+
+def stumble_over(store, folder):
+    "Each library that meets a row, and what it says when it stops: name → what raises."
+    import email.message
+    import io
+
+    import duckdb
+    import pandas as pd
+    import pydantic
+    import sqlalchemy as sa
+
+    class Row(pydantic.BaseModel):
+        number: int
+        born: bool
+
+    def insert(table, **values):
+        with session(store) as db:
+            db.execute(table.insert(), [{**values, "id": natural_id("x", str(n))} for n in (1, 2)])
+
+    def duck(statement):
+        duckdb.sql(statement).fetchall()
+
+    file = folder / f"{NAME}.csv"
+    file.write_text("a,b\n1,2\n" + f"{NUMBER},{NAME},{BORN}\n")
+    person = {"district_id": NUMBER, "first_name": NAME, "date_of_birth": BORN}
+    return {
+        "a key that is there": lambda: insert(students, **person),
+        "a value that is too long": lambda: insert(students, **person | {"grade_level": NAME}),
+        "a foreign key": lambda: insert(import_rejects, import_id=natural_id("y", "1"), file="x", value=NAME, reason="x"),
+        "a statement": lambda: store.connect().execute(sa.text("select :name from nowhere"), {"name": NAME}),
+        "pydantic": lambda: Row(number=NUMBER, born=str(BORN)),
+        "duckdb": lambda: duck(f"select cast('{NUMBER} {NAME}' as integer)"),
+        "a csv file": lambda: duck(f"from read_csv('{file}', columns={{'a': 'integer', 'b': 'integer'}}, auto_detect=false)"),
+        "pandas": lambda: pd.to_numeric(pd.Series([f"{NAME} {BORN}"])),
+        "a day": lambda: datetime.fromisoformat(NAME),
+        "a number": lambda: int(NUMBER),
+        "a dict": lambda: {}[NAME],
+        "a file": lambda: (folder / NAME / str(BORN)).read_text(),
+        "json": lambda: json.loads(f'{{"{NAME}": {BORN}}}'),
+        "text": lambda: f"{NAME} ü".encode("cp1252").decode("utf-8"),
+        "a header": lambda: email.message.EmailMessage().__setitem__("To", f"{NAME}\n@{NUMBER}.org"),
+        "attributes": lambda: getattr(io, NAME),
+    }  # fmt: skip
+
+
+def test_whatever_stops_over_a_row_tells_nobody_of_it(watched, tmp_path):
+    from edupulse.faces.terminal import explain, keep_traceback
+
+    settings, engine = watched
+    file, seen = tmp_path / "a.log", open(tmp_path / "seen", "w+")
+    configure_logs(file=file, stream=seen)
+    stopped = set()
+    for name, meets in stumble_over(engine, tmp_path).items():
+        try:
+            meets()
+        except Exception as error:
+            stopped.add(name)
+            logger("jobs").error(
+                "a row was not taken", exc_info=True, error=str(error), what=[str(error), {"x": error}]
+            )
+            logger("jobs").warning(f"it stopped: {error}")
+            keep_traceback(error, tmp_path / "kept")
+            if not isinstance(error, OSError):  # of a file, a person is told which
+                seen.write(f"{name}: {explain(error)}\n")
+    assert stopped >= set(stumble_over(engine, tmp_path)) - {"a value that is too long"}  # SQLite keeps any
+    for place in ("a.log", "seen", *(f"kept/{each.name}" for each in (tmp_path / "kept").iterdir())):
+        seen.flush()
+        text = (tmp_path / place).read_text(encoding="utf-8")
+        for planted in (NAME, NUMBER, str(BORN)):
+            at = text.find(planted)
+            assert at < 0, f"{place}: {text[max(0, at - 200) : at + 60]}"
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) == 2 * len(stopped) and all(
+        "in stumble_over" in each["exception"] or "lambda" in each["exception"] for each in lines[::2]
+    )
+    seen.close()

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import edupulse
+
 if TYPE_CHECKING:
     from datetime import date
 
@@ -193,13 +195,18 @@ def meant_for_people(
     error: Exception,  # what stopped a command
 ) -> str | None:  # the sentence, or None when the error is a surprise
     "The sentence of an error that was raised on purpose."
+    from edupulse.logs import strike_out
+
     frames = traceback.extract_tb(error.__traceback__)
-    ours = bool(frames) and "edupulse" in Path(frames[-1].filename).parts
+    own = Path(edupulse.__file__).resolve().parent
+    ours = bool(frames) and Path(frames[-1].filename).resolve().is_relative_to(own)
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror.lower()}"
     on_purpose = ours and type(error) in (ValueError, LookupError, RuntimeError, FileNotFoundError)
     on_purpose = on_purpose or type(error) is ConnectionError  # the system's own are subclasses
-    return " ".join(str(error).split()) or None if on_purpose else None
+    raised = not frames or not frames[-1].line or frames[-1].line.startswith("raise")
+    said = str(error) if raised else strike_out(str(error))  # Python's own words quote the value
+    return " ".join(said.split()) or None if on_purpose else None
 
 # %% ../../nbs/96_faces.terminal.ipynb #5f6c18ad
 def keep_traceback(
@@ -207,7 +214,8 @@ def keep_traceback(
     folder: Path,  # where it is kept
 ) -> Path:  # the file
     "Write where an error came from; of what it said, only what holds no value."
-    from edupulse.faces.reports import new_id, strike_out
+    from edupulse.faces.reports import new_id
+    from edupulse.logs import strike_out
     from edupulse.settings import private_folder
 
     private_folder(folder)

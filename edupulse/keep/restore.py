@@ -136,7 +136,7 @@ def drill_place(
             yield load_settings(home=home, database_url=f"sqlite:///{home / 'edupulse.db'}")
             return
         place, name = make_url(settings.url), f"edupulse_drill_{secrets.token_hex(6)}"
-        server = sa.create_engine(place, isolation_level="AUTOCOMMIT")
+        server = sa.create_engine(place, isolation_level="AUTOCOMMIT", hide_parameters=True)
         try:
             with server.connect() as db:
                 db.execute(sa.text(f"create database {name} template template0"))

@@ -176,7 +176,7 @@ def move_artifacts(
     old, new, file = Path(before).as_uri(), home.resolve().as_uri(), home / "mlflow.db"
     if old == new or not file.is_file():
         return
-    engine = sa.create_engine(f"sqlite:///{file}")
+    engine = sa.create_engine(f"sqlite:///{file}", hide_parameters=True)
     with engine.begin() as db:
         for table, columns in PLACES.items():
             there = sa.inspect(db).get_columns(table) if sa.inspect(db).has_table(table) else []

@@ -72,13 +72,12 @@ def connect(
     if place.get_backend_name() == "sqlite":
         if place.database:
             private_folder(Path(place.database).parent)
-        engine = sa.create_engine(place)
+        engine = sa.create_engine(place, hide_parameters=True)
         prepare_sqlite(engine)
     else:
         arguments = {"connect_timeout": 10, "application_name": "edupulse", "options": "-c timezone=UTC"}
-        engine = sa.create_engine(
-            place, pool_size=5, max_overflow=5, pool_pre_ping=True, pool_recycle=1800, connect_args=arguments
-        )
+        pool = {"pool_size": 5, "max_overflow": 5, "pool_pre_ping": True, "pool_recycle": 1800}
+        engine = sa.create_engine(place, **pool, connect_args=arguments, hide_parameters=True)
     event.listen(engine, "handle_error", explain_unreachable)
     with engine.connect():
         return engine
