@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from .job_commands import jobs_app, worker
+from .job_commands import jobs_app, reports, worker
 from edupulse.faces.terminal import (
     Json,
     ReportHelp,
@@ -235,6 +235,7 @@ def dashboard(
 
 # %% ../../nbs/97_faces.cli.ipynb #5e7e11a5
 app.command()(worker)
+app.command()(reports)
 app.add_typer(jobs_app, name="jobs")
 
 # %% ../../nbs/97_faces.cli.ipynb #a59e2eab

@@ -50,7 +50,7 @@ WORK = {
     "import": "imports:do_import",
     "features": "scores:do_features",
     "score": "scores:do_score",
-    "report": "scores:do_report",
+    "report": "reports:do_report",
     "drift": "scores:do_drift",
     "retrain": "scores:do_retrain",
     "retention": "upkeep:do_retention",

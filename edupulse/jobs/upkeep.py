@@ -41,8 +41,9 @@ def old_pages(
     reports: Path,  # the folder of pages by day
     before: float,  # seconds since 1970
 ) -> list[Path]:
-    "The folders of days that are too old."
-    return sorted(each for each in reports.glob("????-??-??") if each.stat().st_mtime < before)
+    "The folders of days that are too old; the latest stays, however old it is."
+    days = sorted(each for each in reports.glob("????-??-??") if each.is_dir())[:-1]
+    return [each for each in days if each.stat().st_mtime < before]
 
 # %% ../../nbs/95_jobs.upkeep.ipynb #a6a78fb4
 def do_retention(settings: Settings, engine: sa.Engine, job: Job) -> Done:

@@ -1,0 +1,162 @@
+"""Reports of a week: each reader's own students and nobody else's, the same bytes from the same records, whole or not there.
+
+A real process that makes them is killed with -9 while the first of them appear; what is there then is whole, and the next one
+completes the week.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from papers import text_of
+
+from edupulse.care.examples import invent_care
+from edupulse.handouts.folder import INDEX, RECORD, intact, read_record
+from edupulse.handouts.page import Basis
+from edupulse.handouts.readers import care_of, readers
+from edupulse.handouts.week import Order, inputs_of, write_week
+from edupulse.settings import Settings
+from edupulse.store.engine import session
+from edupulse.store.tables import caseloads, staff, students
+
+NOW = datetime(2026, 2, 9, 5, tzinfo=UTC)
+
+
+def invented(engine):
+    "A scored store whose students have names by which each is known."
+    made = invent_care(engine, 90, weeks=2)
+    with session(engine) as db:
+        keys = db.scalars(sa.select(students.c.id).order_by(students.c.district_id)).all()
+        rows = [
+            dict(key=key, first=f"Zyx{number:03d}", last=f"Qvork{number:03d}")
+            for number, key in enumerate(keys)
+        ]
+        change = sa.update(students).where(students.c.id == sa.bindparam("key"))
+        db.execute(change.values(first_name=sa.bindparam("first"), last_name=sa.bindparam("last")), rows)
+    return made, {str(row["key"]): row["first"] for row in rows}
+
+
+def order_for(engine, home, as_of):
+    "The week's reports in a home."
+    url = engine.url.render_as_string(hide_password=False)
+    settings = Settings(home=home, database_url=url, meetings_per_week=4)
+    return Order(settings, as_of, Basis(str(as_of), "5c1f45c8", "invented", "edupulse 0.1.0"))
+
+
+def named(text):
+    "Who is named in a text."
+    return set(re.findall(r"Zyx\d{3}", text))
+
+
+def files_of(folder):
+    "Each file's content, but for the record."
+    return {each.name: each.read_bytes() for each in folder.iterdir() if each.name != RECORD}
+
+
+def test_each_report_holds_its_readers_students_on_paper_too_and_is_the_same_again(store, tmp_path):
+    made, names = invented(store)
+    order = order_for(store, tmp_path / "home", made.as_of)
+    week = write_week(order, store, inputs_of(store, order, "scores"), NOW)
+    found = readers(store, made.as_of)
+    assert [each.kind for each in found] == ["school", "counselor", "counselor"] and len(week.written) == 7
+    shown = {}
+    for reader in found:
+        html = (order.folder / f"{reader.key}.html").read_text(encoding="utf-8")
+        paper = text_of((order.folder / f"{reader.key}.pdf").read_bytes())
+        shown[reader.name] = named(html)
+        assert named(paper) == named(html) and "This week, meet these" in paper and "Page" in paper
+        theirs = {names[str(key)] for key in care_of(store, reader, made.as_of).student_ids()}
+        assert len(named(html)) >= 3 and named(html) <= theirs
+        for what in (str(made.as_of), "5c1f45c8", "model invented", "edupulse 0.1.0"):
+            assert what in html and what in paper
+        assert (
+            html.count("<h1") == html.count("<main>") == 1
+            and "<script" not in html
+            and 'src="http' not in html
+        )
+    assert not shown["Ana Rivera"] & shown["Sam Cole"]
+
+    beside = "".join(each.name for each in order.folder.iterdir()) + (order.folder / RECORD).read_text()
+    index = (order.folder / INDEX).read_text(encoding="utf-8")
+    people = ("rivera", "cole", "okoye", "Rivera", "Cole", "Okoye")
+    assert not named(beside) | named(index) and not [name for name in people if name in beside]
+    assert "Ana Rivera" in index and "Ada Okoye" in index and "for whoever hands the reports out" in index
+    for each in order.folder.iterdir():
+        assert each.stat().st_mode & 0o077 == 0 and order.folder.stat().st_mode & 0o077 == 0
+
+    other = order_for(store, tmp_path / "other", made.as_of)
+    write_week(other, store, inputs_of(store, other, "scores"), NOW)
+    assert files_of(other.folder) == files_of(order.folder)
+
+
+def test_who_is_gone_has_no_report_and_who_left_a_caseload_is_in_none(store, tmp_path):
+    made, names = invented(store)
+    order = order_for(store, tmp_path / "home", made.as_of)
+    first = {each.key: each for each in readers(store, made.as_of)}
+    with session(store) as db:
+        db.execute(sa.update(staff).where(staff.c.username == "cole").values(is_active=False))
+    left = {each.key: each for each in readers(store, made.as_of)}
+    assert {each.name for key, each in first.items() if key not in left} == {"Sam Cole"}
+    with session(store) as db:
+        db.execute(sa.update(caseloads).values(end_date=made.as_of - timedelta(days=1)))
+    assert [each.kind for each in readers(store, made.as_of)] == ["school"]
+    week = write_week(order, store, "inputs", NOW)
+    assert sorted(each.name for each in order.folder.iterdir()) == sorted([*week.record["files"], RECORD])
+
+
+KILLED = """
+import sys
+from datetime import UTC, date, datetime
+from edupulse.handouts.page import Basis
+from edupulse.handouts.week import Order, write_week
+from edupulse.settings import Settings
+from edupulse.store.engine import connect
+from pathlib import Path
+home, url, day = sys.argv[1:]
+settings = Settings(home=Path(home), database_url=url, meetings_per_week=4)
+order = Order(settings, date.fromisoformat(day), Basis(day, "5c1f45c8", "invented", "edupulse 0.1.0"))
+write_week(order, connect(url), "inputs", datetime(2026, 2, 9, 5, tzinfo=UTC))
+"""
+
+
+def whole(file):
+    "Whether a file is one that was finished."
+    content = file.read_bytes()
+    ends = {".pdf": b"%%EOF\n", ".html": b"</html>", ".json": b"}"}
+    return content.endswith(ends[file.suffix])
+
+
+def test_what_a_killed_process_leaves_is_whole_and_the_next_one_completes_it(migrated_sqlite, tmp_path):
+    import shutil
+
+    from edupulse.store.engine import connect
+
+    shutil.copy(migrated_sqlite, tmp_path / "store.db")
+    store = connect(f"sqlite:///{tmp_path / 'store.db'}")
+    made, _ = invented(store)
+    order = order_for(store, tmp_path / "home", made.as_of)
+    words = [str(order.settings.home), order.settings.url, str(made.as_of)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, *words], env={**os.environ, "PYTHONWARNINGS": "ignore"}
+    )
+    until = time.monotonic() + 120
+    while not any(order.folder.glob("*.*")) and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.0005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    there = [each for each in order.folder.iterdir() if not each.name.startswith(".")]
+    assert (
+        process.returncode == -signal.SIGKILL
+        and all(map(whole, there))
+        and not (order.folder / RECORD).exists()
+    )
+    assert not intact(order.folder, read_record(order.folder))
+    week = write_week(order, store, "inputs", NOW)
+    assert intact(order.folder, week.record) and not [*order.folder.glob(".*")]
+    assert sorted(files_of(order.folder)) == sorted(week.record["files"])
+    store.dispose()
