@@ -8,6 +8,7 @@ __all__ = ['newest_export', 'mark_of', 'ask_for_scores', 'do_import']
 # %% ../../nbs/95_jobs.imports.ipynb #4cf05cc6
 import hashlib
 import time
+from datetime import date
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from ..faces.train_basis import code_version
 from .done import Done, done_with, last_scored
 from .record import Job, Refused, Wish, add
+from .schedule import day_of
 from .whole import check_whole
 from ..settings import Settings
 
@@ -46,10 +48,12 @@ def mark_of(
 def ask_for_scores(
     engine: sa.Engine,
     import_id: str,
+    day: date,  # on which the import was asked for
 ) -> None:
     "After an import, look whether scores that counselors see have changed."
     if last_scored(engine):
-        add(engine, Wish("score", f"score after import {import_id[:8]}", {"after_import": import_id}))
+        asked = {"after_import": import_id, "day": str(day)}
+        add(engine, Wish("score", f"score after import {import_id[:8]}", asked))
 
 # %% ../../nbs/95_jobs.imports.ipynb #7b68fb7d
 def do_import(settings: Settings, engine: sa.Engine, job: Job) -> Done:
@@ -71,7 +75,7 @@ def do_import(settings: Settings, engine: sa.Engine, job: Job) -> Done:
         raise Refused(result.lines()[-1])
     figures = {name: result.total(name) for name in ("rows_read", "accepted", "quarantined")}
     if result.changed:
-        ask_for_scores(engine, result.import_id)
+        ask_for_scores(engine, result.import_id, day_of(settings, job))
     return Done(
         result.lines()[-1], {**made, "import": result.import_id}, {**figures, "changed": result.changed}
     )

@@ -17,6 +17,7 @@ from ..ingest.outcome import counted
 from .done import Done, done_with, last_import, last_scored
 from .guards import check_fresh, inputs_hash, sound_model
 from .record import Job, Refused
+from .schedule import day_of
 from ..settings import Settings
 from ..store.engine import session
 from ..store.lookups import model_on_record
@@ -43,21 +44,25 @@ def do_features(settings: Settings, engine: sa.Engine, job: Job) -> Done:
 
 # %% ../../nbs/95_jobs.scores.ipynb #e10ee833
 def day_to_score(
+    settings: Settings,
     engine: sa.Engine,
     features,  # a FeatureStore
     job: Job,
 ) -> date:
     "The day that a job scores; Refused when records of a school week are missing before it."
-    from edupulse.scoring.score import check_current, latest_week
+    from edupulse.scoring.roster import latest_week
+    from edupulse.scoring.score import check_current
 
+    kept = last_scored(engine)
     if job.arguments.get("as_of"):
         return date.fromisoformat(job.arguments["as_of"])
-    newest = latest_week(features)
-    asked = date.fromisoformat(job.arguments["day"]) if "day" in job.arguments else newest
+    if "after_import" in job.arguments and kept:
+        return kept
+    today = day_of(settings, job)
+    newest = latest_week(engine, features, today)
     try:
-        check_current(engine, newest, asked)
+        check_current(engine, newest, today)
     except ValueError:
-        kept = last_scored(engine)
         stay = f"; the scores of {kept} stay" if kept else ""
         raise Refused(
             f"the records end before {newest}, and there was school since: nothing was scored{stay}"
@@ -97,7 +102,7 @@ def do_score(settings: Settings, engine: sa.Engine, job: Job) -> Done:
 
     model = sound_model(settings, engine)
     snapshot, features = make_features(settings, engine)
-    as_of = day_to_score(engine, features, job)
+    as_of = day_to_score(settings, engine, features, job)
     stale = check_fresh(engine, as_of)
     made = {"code": code_version(), "as_of": str(as_of), "inputs": inputs_hash(engine, features, as_of)}
     made |= {"features": features.feature_version, "model": model.version, "digest": model.digest}
@@ -115,14 +120,15 @@ def do_drift(settings: Settings, engine: sa.Engine, job: Job) -> Done:
     from edupulse.faces.train_basis import write_figures
     from edupulse.labels import build_labels
     from edupulse.scoring.drift import drift_figures, watch
-    from edupulse.scoring.score import feature_set_of, latest_week
+    from edupulse.scoring.roster import latest_week
+    from edupulse.scoring.score import feature_set_of
     from edupulse.training.tracking import load_model
 
     on_record = sound_model(settings, engine)
     model = load_model(settings, engine)
     snapshot, features = make_features(settings, engine, feature_set_of(model))
     known = partial(build_labels, snapshot, "standard", cuts=model.config.cuts)
-    drift = watch(model, features, known, latest_week(features))
+    drift = watch(model, features, known, latest_week(engine, features, day_of(settings, job)))
     place = settings.folder("runs") / "metrics" / f"drift-{drift.as_of}-{on_record.version}.json"
     write_figures(drift_figures(drift), place)
     made = {"code": code_version(), "data": snapshot.fingerprint, "model": on_record.version}
