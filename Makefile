@@ -43,8 +43,8 @@ lint: setup  ## one style, no unused names
 	$(BIN)/ruff check nbs reports tests sql
 	$(BIN)/ruff format --check nbs reports tests sql
 
-notebooks: setup  ## every notebook runs in a plain kernel, and its assertions hold
-	$(BIN)/python -m pytest --nbval-lax nbs -n 2 --dist loadfile --no-loadscope-reorder -p no:cacheprovider --nbval-kernel-startup-timeout 300
+notebooks: setup  ## every notebook runs in a kernel of its own, and its assertions hold
+	JUPYTER_PATH=$(CURDIR)/tests $(BIN)/python -m pytest --nbval-lax nbs --nbval-kernel-name warm -n 2 --dist loadfile --no-loadscope-reorder -p no:cacheprovider --nbval-kernel-startup-timeout 300
 
 readme: setup  ## README.md from nbs/index.ipynb
 	$(BIN)/python tests/check_sync.py --write-readme
