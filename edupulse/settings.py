@@ -147,7 +147,7 @@ def file_entries(
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(file, encoding="utf-8")
     entries = {name: value for name, value in parser["edupulse"].items() if value != ""}
-    for name in ("home", "backup_key", "smtp_password_file", "smtp_ca_file"):
+    for name in ("home", "backup_key", "smtp_password_file", "smtp_ca_file", "report_folder"):
         if name in entries:
             place = (file.parent / Path(entries[name]).expanduser()).resolve()
             entries[name] = place if name == "home" else str(place)

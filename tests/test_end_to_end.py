@@ -116,6 +116,61 @@ def test_no_name_is_in_what_may_be_shared(first):
     assert not [key for key in students["district_id"] if f'"{key}"' in shared or f">{key}<" in shared]
 
 
+def test_the_job_makes_the_reports_once_tells_once_and_says_what_a_share_did_not_take(first, tmp_path):
+    "The page of all schools is that of the run above, so that it is not made a second time here."
+    import shutil
+
+    from edupulse.faces.train_basis import code_version
+    from edupulse.jobs.lease import Terms, claim
+    from edupulse.jobs.record import Wish, add, listed
+    from edupulse.jobs.reports import do_report, hash_of
+    from edupulse.jobs.scores import scores_on
+    from edupulse.store.tables import mails, staff, students
+
+    demo, dates, _, score = first
+    engine = connect(demo.settings.url)
+    shown = scores_on(engine, dates.as_of, model := scores(demo)["model_version"].iloc[0])
+    made = {"code": code_version(), "as_of": str(dates.as_of), "model": model, "scores": hash_of(shown)}
+    folder = demo.home / "reports" / str(dates.as_of)
+    folder.mkdir(parents=True)
+    for file in (score.html, score.notebook):
+        shutil.copy(file, folder)
+    (folder / "score.json").write_text(json.dumps(made, indent=1))
+    with session(engine) as db:
+        db.execute(sa.update(staff).values(email=staff.c.username + "@example.org"))
+        people = db.execute(sa.select(students.c.first_name, students.c.last_name)).all()
+    settings = demo.settings.model_copy(
+        update={"smtp_host": "mail.example.org", "report_folder": str(tmp_path / "share")}
+    )
+    add(engine, Wish("report", "report 1"))
+    work = claim(engine, "ann", Terms())
+
+    with pytest.raises(RuntimeError, match="are made, but report_folder has no whole copy"):
+        do_report(settings, engine, work)
+    before = {each.name: (each.read_bytes(), each.stat().st_mtime_ns) for each in folder.iterdir()}
+    assert "index.html" in before and sum(name.endswith(".pdf") for name in before) >= 2
+    (tmp_path / "share").mkdir()
+    again = do_report(settings, engine, work)
+    assert "nothing changed; 0 letters to send" in again.told and again.figures["written"] == 0
+    assert {each.name: (each.read_bytes(), each.stat().st_mtime_ns) for each in folder.iterdir()} == before
+    copied = {each.name: each.read_bytes() for each in (tmp_path / "share" / str(dates.as_of)).iterdir()}
+    assert {name: before[name][0] for name in copied} == copied and {"index.html", "score.html"} < set(copied)
+    assert do_report(settings, engine, work).told.endswith("0 files copied to report_folder")
+
+    with session(engine, read_only=True) as db:
+        letters = db.execute(sa.select(mails.c.key, mails.c.subject, mails.c.text)).all()
+    assert letters and len({each.key for each in letters}) == len(letters)
+    assert not [
+        name
+        for first, last in people
+        for name in (first, last)
+        for each in letters
+        if name in each.text + each.subject
+    ]
+    assert [job.kind for job in listed(engine)].count("mail") == 1
+    engine.dispose()
+
+
 def test_scoring_again_by_the_command_changes_nothing(first, tmp_path):
     demo, dates, *_ = first
     engine = connect(demo.settings.url)

@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 from papers import text_of
 
@@ -159,4 +161,30 @@ def test_what_a_killed_process_leaves_is_whole_and_the_next_one_completes_it(mig
     week = write_week(order, store, "inputs", NOW)
     assert intact(order.folder, week.record) and not [*order.folder.glob(".*")]
     assert sorted(files_of(order.folder)) == sorted(week.record["files"])
+    store.dispose()
+
+
+@pytest.mark.soak  # two processes begin, each with its own libraries
+def test_two_processes_make_the_same_bytes_as_one_and_a_report_that_cannot_be_made_stops_the_week(
+    migrated_sqlite, tmp_path, monkeypatch
+):
+    import shutil
+
+    from edupulse.handouts import week
+    from edupulse.store.engine import connect
+
+    shutil.copy(migrated_sqlite, tmp_path / "store.db")
+    store = connect(f"sqlite:///{tmp_path / 'store.db'}")
+    made, _ = invented(store)
+    order, found = order_for(store, tmp_path / "home", made.as_of), readers(store, made.as_of)
+    alone = week.make_reports(order, found, processes=1)
+    monkeypatch.setattr(week, "FEW", 0)
+    assert week.make_reports(order, found) == alone
+    gone = order_for(store, tmp_path / "home", made.as_of)
+    gone = replace(
+        gone, settings=gone.settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'no.db'}"})
+    )
+    with pytest.raises(Exception, match="no such table|nothing has been scored|unable to open"):
+        week.make_reports(gone, found)
+    assert not gone.folder.exists()
     store.dispose()

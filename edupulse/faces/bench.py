@@ -18,6 +18,7 @@ MEASUREMENTS = {
     "features": ("edupulse.features.bench", "bench_features"),
     "train": ("edupulse.training.bench", "bench_train"),
     "score": ("edupulse.scoring.bench", "bench_score"),
+    "reports": ("edupulse.handouts.bench", "bench_reports"),
 }
 
 # %% ../../nbs/95_faces.bench.ipynb #7ea2db15

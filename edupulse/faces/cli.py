@@ -245,6 +245,7 @@ class Work(StrEnum):
     features = "features"
     train = "train"
     score = "score"
+    reports = "reports"
 
 # %% ../../nbs/97_faces.cli.ipynb #57ae3aa7
 @app.command()

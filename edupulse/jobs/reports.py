@@ -93,8 +93,10 @@ def write_letters(
     job: Job,
     order,  # of the week's reports
     week,  # as they were made
-) -> int:  # letters that are new
+) -> int | None:  # letters that are new; None: no mail is sent from here
     "Tell those whose list has changed."
+    if not settings.smtp_host:
+        return None
     from edupulse.handouts.digest import letters_of
     from edupulse.handouts.week import keep_record
     from edupulse.mail.outbox import put
@@ -130,12 +132,13 @@ def copy_to_share(
 def say_reports(
     as_of: date,
     week,  # as they were made
-    letters: int,  # that are new
-    copied: int | None,
+    letters: int | None,  # that are new; None: no mail is sent
+    copied: int | None,  # files; None: there is no share
 ) -> str:
     "What was done, in a line."
     written = f"{counted(len(week.written), 'file')} written" if week.written else "nothing changed"
-    told = f"{week.told} of {as_of}: {written}; {counted(letters, 'letter')} to send"
+    told = f"{week.told} of {as_of}: {written}"
+    told += f"; {counted(letters, 'letter')} to send" if letters is not None else ""
     return told + (f"; {counted(copied, 'file')} copied to report_folder" if copied is not None else "")
 
 # %% ../../nbs/95_jobs.reports.ipynb #b9c96431
@@ -158,5 +161,5 @@ def do_report(settings: Settings, engine: sa.Engine, job: Job) -> Done:
     week = write_week(order, engine, inputs, datetime.now(UTC).astimezone(zone_of(settings)))
     letters = write_letters(settings, engine, job, order, week)
     told = say_reports(as_of, week, letters, copy_to_share(settings, order, week))
-    figures = {"reports": len(week.record["readers"]), "written": len(week.written), "letters": letters}
+    figures = {"reports": len(week.record["readers"]), "written": len(week.written), "letters": letters or 0}
     return Done(told, made | {"inputs": inputs, "data": basis.data}, figures)
