@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,13 +16,22 @@ import psutil
 import pytest
 
 from edupulse.backtest import run
-from edupulse.backtest.ahead import found_apart, listed_by_both, precision_apart
+from edupulse.backtest.ahead import (
+    SHARED,
+    found_apart,
+    kept_back,
+    lift_over,
+    lifts_over,
+    listed_by_both,
+    over_all,
+    precision_apart,
+)
 from edupulse.backtest.alarms import check_future
 from edupulse.backtest.api import cross_validation, long_frame
 from edupulse.backtest.choosing import figures_then, known_figures, make_choices, reached_figures
 from edupulse.backtest.counselors import counselor_figures, read_caseloads
 from edupulse.backtest.figures import settled_rows
-from edupulse.backtest.fold import Judging, fold_figures, score_fold, stored_labels
+from edupulse.backtest.fold import Judging, fold_figures, plain, score_fold, stored_labels
 from edupulse.backtest.grid import Configuration, Fold, grid
 from edupulse.backtest.kept import kept_figures, kept_rows, share_of
 from edupulse.backtest.ledger import lead_ledger
@@ -234,6 +244,7 @@ def test_every_comparison_recomputes_from_the_rows_of_its_runs(reported, rows_of
         both = listed_by_both(*(settled_rows(rows_of([run])) for run in row["runs"]), 0.1)
         apart, found = precision_apart(both, JUDGING.resampling), found_apart(both)
         again = {**apart._asdict(), **found, "said": verdict(apart, found["left"])}
+        again = kept_back(pd.DataFrame([again]), 10).iloc[0].to_dict()
         checked += same_figures({name: row[name] for name in again}, again)
         sides = [both[both[side]].groupby("as_of")["left"].mean().mean() for side in ("one", "other")]
         assert np.isclose(row["value"], sides[0] - sides[1], atol=1e-6)
@@ -243,6 +254,42 @@ def test_every_comparison_recomputes_from_the_rows_of_its_runs(reported, rows_of
         again = {"value": reached[0], "best": reached[1], "regret": reached[1] - reached[0]}
         checked += same_figures({name: row[name] for name in again}, again)
     assert checked > 50 and {row["said"] for row in told["ahead"]} == {"too few left"}
+
+
+def test_every_lift_recomputes_from_the_rows_of_both_runs(reported, undisturbed, rows_of):
+    "Over a plain rival in each test period, and over all of them together, as the release gate reads it."
+    rival = "school_grade_mean"
+    lifts = lifts_over(undisturbed, rival).to_dict("records")
+    assert len(lifts) == 4 and reported[1]["lifts"] == [] == reported[1]["over_all"], "no rules, no network"
+    for row in lifts:
+        both = listed_by_both(*(settled_rows(rows_of([run])) for run in row["runs"]), 0.1)
+        again = plain(lift_over(both, JUDGING.resampling))
+        assert {end: row[end] for end in again} == pytest.approx(again, abs=1e-6)
+    told = over_all(undisturbed, "logistic", rival)
+    assert len(told) == 2
+    for row in told:
+        pairs = [[settled_rows(rows_of([run])) for run in pair] for pair in row["runs"]]
+        both = pd.concat([listed_by_both(*pair, 0.1) for pair in pairs])
+        apart = precision_apart(both, JUDGING.resampling)
+        assert [row[end] for end in ("value", "low", "high")] == pytest.approx(list(apart), abs=1e-6)
+
+
+def test_no_small_count_is_in_the_file(reported):
+    "Who found whom, and each point of a calibration curve: never fewer than ten students, and none worked out."
+    told = reported[1]
+    for row in told["ahead"]:
+        counts = [row[name] for name in SHARED]
+        assert counts == [None] * 4 or not any(0 < count < 10 for count in counts)
+        assert row["left"] is None or row["left"] >= 10 or row["left"] == 0
+    points = [point for fold in told["folds"] for point in fold["figures"]["calibration"] or []]
+    assert all(point["students_who_left"] >= 10 and point["students"] >= 10 for point in points)
+
+
+def test_every_link_of_the_page_leads_to_a_heading(reported):
+    page = reported[0].html.read_text(encoding="utf-8")
+    wanted = re.findall(r'href="#([^"]+)"', page)
+    assert len(wanted) == 15 and set(wanted) <= set(re.findall(r'<h2 id="([^"]+)"', page))
+    assert page.count('<details class="folded">') >= 12 and "<details open" not in page
 
 
 def figures_of(rows):

@@ -1,6 +1,10 @@
 """The open university's benchmark, in one command, on an invented university: what the page says is what was kept."""
 
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +13,7 @@ from scipy.special import logit
 
 from edupulse.benchmark.examples import Invented, invent_oulad
 from edupulse.benchmark.figures import ten_bins
+from edupulse.benchmark.record import Scores, record_run
 from edupulse.evaluation.metrics import Ranking, auroc, average_precision
 from edupulse.faces.reports import run_report
 from edupulse.settings import Settings
@@ -103,3 +108,27 @@ def test_the_store_of_the_machine_is_left_alone(ran):
 def test_a_folder_without_the_files_is_refused_before_a_kernel_starts(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"^no studentInfo.csv in .*CC BY 4.0"):
         run_report("oulad", {"source": str(tmp_path)}, settings=Settings(home=tmp_path / "home"))
+
+
+KILLED = """
+import os, signal, sys
+import mlflow
+from test_benchmark import SCORES, Settings, record_run
+mlflow.MlflowClient.log_batch = lambda *figures, **more: os.kill(os.getpid(), signal.SIGKILL)
+record_run(Settings(home=sys.argv[1]), SCORES, "rules", {"4": {"auroc": 0.7}})
+"""
+SCORES = Scores("withdrawal", "rules", {"seed": 0}, ("edupulse.labels",))
+
+
+def test_a_run_that_a_kill_left_open_is_completed(tmp_path):
+    "Killed after the run was begun and before a figure stood in it."
+    command, settings = [sys.executable, "-c", KILLED, str(tmp_path)], Settings(home=tmp_path)
+    dead = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, timeout=240)
+    assert dead.returncode == -signal.SIGKILL, dead.stderr[-500:]
+    client = tracking_client(settings)
+    place = client.get_experiment_by_name("edupulse-benchmark").experiment_id
+    (left,) = client.search_runs([place])
+    assert left.info.status == "RUNNING" and not left.data.metrics
+    assert record_run(settings, SCORES, "rules", {"4": {"auroc": 0.7}}) == left.info.run_id
+    (whole,) = client.search_runs([place])
+    assert whole.info.status == "FINISHED" and whole.data.metrics == {"4.auroc": 0.7}

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from edupulse.faces.caseload_page import caseload_page
+from edupulse.faces.train_basis import alias_for
 from edupulse.features.catalog import feature_version
 from edupulse.model.config import ModelConfig, TrainingConfig
 from edupulse.release import promote as promoting
@@ -78,6 +79,9 @@ def test_a_promotion_is_whole_or_nothing_and_can_be_undone(store, models, home, 
         record_model(model, home, store, RunRecord(data_fingerprint="data-1"))
     first, second = (model.version_ for model in models)
     assert in_use(store, client) == (second, True)
+    alias, said = alias_for(None, "risk-trained-again", home, store)
+    assert alias == "challenger" and f"{second} stays in use" in said, "a training takes nobody's place"
+    assert alias_for("champion", "risk-trained-again", home, store)[0] == "champion", "unless it is asked to"
     with pytest.raises(ValueError, match="does not pass the release gate .no evidence") as refused:
         promote(home, store, Wish(first))
     assert "\n" not in str(refused.value) and "--override" in str(refused.value)

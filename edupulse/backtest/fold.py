@@ -134,6 +134,7 @@ class Judging:
 
     capacity_share: float  # share of students who can be met in a week, in (0, 1]
     resampling: Resampling = Resampling()
+    n_size: int = 10  # smallest group of students who left of which a point of a curve is told
 
 # %% ../../nbs/67_backtest.fold.ipynb #8c36843c
 def fold_figures(
@@ -160,7 +161,7 @@ def fold_figures(
         "prevalence": rows["left"].mean(),
     }
     ranking = judge(rows.rename(columns={"risk_score": model}), model, question)
-    more = more_figures(judged, judging.capacity_share, bool(calibrated), judging.resampling)
+    more = more_figures(judged, judging.capacity_share, bool(calibrated), judging.resampling, judging.n_size)
     return plain(counts | ranking | more)
 
 # %% ../../nbs/67_backtest.fold.ipynb #6cc9a1fc

@@ -168,15 +168,16 @@ class Backtest:
         parts = [pd.read_parquet(row.file).assign(run_id=row.run_id) for row in rows.itertuples()]
         return pd.concat(parts, ignore_index=True)
 
-    def figure(self, name: str) -> pd.DataFrame:  # config, title, model, fold, value, low, high
-        "One figure of every fold; no low and high where it has no interval."
-        found = [figures.get(name) for figures in self.folds["figures"]]
+    def figure(
+        self, name: str, folds: pd.DataFrame | None = None
+    ) -> pd.DataFrame:  # config, title, model, fold, value, low, high
+        "One figure of every fold, or of some; no low and high where it has no interval."
+        folds = self.folds if folds is None else folds
+        found = [figures.get(name) for figures in folds["figures"]]
         parts = [
             each if isinstance(each, dict) else {"value": each, "low": None, "high": None} for each in found
         ]
-        return self.folds[["config", "title", "model", "fold"]].join(
-            pd.DataFrame(parts, index=self.folds.index)
-        )
+        return folds[["config", "title", "model", "fold"]].join(pd.DataFrame(parts, index=folds.index))
 
     def __repr__(self) -> str:
         "One line that says what was run."

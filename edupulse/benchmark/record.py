@@ -62,10 +62,11 @@ def record_run(
     experiment = experiment_of(client, settings, EXPERIMENT)
     key = f"{scores.key}-{model}-{draws}"
     found = client.search_runs([experiment], f"tags.benchmark_key = '{key}'", max_results=1)
-    if found:
+    if found and found[0].info.status == "FINISHED":
         return found[0].info.run_id
     tags = {"benchmark_key": key, "task": scores.task, "scores": f"{scores.key}.parquet"}
-    run = client.create_run(experiment, run_name=f"{scores.task} {model}", tags=tags).info.run_id
+    begun = found[0] if found else client.create_run(experiment, run_name=f"{scores.task} {model}", tags=tags)
+    run = begun.info.run_id
     now = int(time.time() * 1000)
     metrics = [Metric(name, value, now, 0) for name, value in flat_numbers(plain(figures)).items()]
     values = {**scores.content, "model": model, "draws": draws}

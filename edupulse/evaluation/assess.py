@@ -256,7 +256,8 @@ def assess_bands(
     answers = labels[ROW_KEY].assign(horizon=horizon, year=year)
     answers = answers[question.late_catches | (labels["days"] > 0)]
     together = bands[ROW_KEY + ["risk_category"]].merge(answers, on=ROW_KEY, validate="one_to_one")
-    return band_outcomes(together["risk_category"], {name: together[name] for name in ("horizon", "year")})
+    outcomes = {name: together[name] for name in ("horizon", "year")}
+    return band_outcomes(together["risk_category"], outcomes, together["student_id"])
 
 # %% ../../nbs/63_evaluation.assess.ipynb #ae485da5
 def assess(

@@ -191,7 +191,8 @@ def at_capacity(
 def band_outcomes(
     bands: pd.Series,  # the band of each student-week
     outcomes: dict[str, pd.Series],  # name of a horizon → left within it, did not, or not known (NA)
-) -> pd.DataFrame:  # band, n, and for each horizon n_<name>, left_<name>, found_<name>
+    students: pd.Series,  # whose week it is
+) -> pd.DataFrame:  # band, n, and for each horizon n_, left_, found_, students_, leavers_<name>
     "The share of each band that really left, and the share of all who left that was in it."
     table = bands.groupby(bands, observed=True).size().rename("n").rename_axis("band").to_frame()
     for name, left in outcomes.items():
@@ -200,6 +201,9 @@ def band_outcomes(
         table[f"n_{name}"] = groups.size()
         table[f"left_{name}"] = groups.mean()
         table[f"found_{name}"] = groups.sum() / max(left[known].sum(), 1)
+        for what, here in (("students", known), ("leavers", known & left.fillna(False).astype(bool))):
+            people = students[here].groupby(bands[here], observed=True).nunique()
+            table[f"{what}_{name}"] = people.reindex(table.index, fill_value=0)
     return table.reset_index()
 
 # %% ../../nbs/60_evaluation.metrics.ipynb #53e376c3

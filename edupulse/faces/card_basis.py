@@ -25,26 +25,26 @@ def shy(
 
 # %% ../../nbs/91_faces.card_basis.ipynb #c29b8b9e
 def band_rows(
-    bands: list[dict],  # band, n_horizon, left_horizon: as kept by the training
+    bands: list[dict],  # band, n_, left_, students_ and leavers_horizon: as kept by the training
     n_size: int,
 ) -> list[tuple[str, str, str]]:  # band, weeks, share that left
-    "What became of each band, without small cells."
+    "What became of each band, without cells of few students."
     order = {"critical": 0, "high": 1, "medium": 2, "low": 3}
     told = sorted(
         (each for each in bands if each.get("n_horizon")), key=lambda each: order.get(each["band"], 9)
     )
-    counts = pd.Series(
-        {each["band"]: round(each["n_horizon"] * (each["left_horizon"] or 0)) for each in told}, dtype=int
+    people = pd.DataFrame(
+        [{name: each.get(f"{name}_horizon", 0) for name in ("students", "leavers")} for each in told],
+        index=[each["band"] for each in told],
     )
-    hidden = withheld(counts, n_size) if len(counts) else counts.astype(bool)
-    return [
-        (
-            each["band"],
-            shy(each["n_horizon"], n_size),
-            "too few to tell" if hidden[each["band"]] else f"{each['left_horizon']:.1%}",
-        )
-        for each in told
-    ]
+    hidden = {name: withheld(counts, n_size) for name, counts in people.items()} if told else {}
+    rows = []
+    for each in told:
+        few = {name: hidden[name][each["band"]] for name in hidden}
+        weeks = f"of fewer than {n_size} students" if few["students"] else f"{each['n_horizon']:,}"
+        share = "too few to tell" if any(few.values()) else f"{each['left_horizon']:.1%}"
+        rows.append((each["band"], weeks, share))
+    return rows
 
 # %% ../../nbs/91_faces.card_basis.ipynb #979ecef3
 def purpose(

@@ -161,6 +161,9 @@ def check_train(
         raise ValueError(
             f"only school year {days.years[0]} is in the store; give train_until, so that a part is unseen"
         )
+    if values["register_alias"] not in (None, "", "champion", "challenger"):
+        allowed = "champion, challenger, or nothing for a model that is kept on record only"
+        raise ValueError(f"register_alias wants {allowed}; got {values['register_alias']!r}")
     if values["oracle_file"] and not Path(values["oracle_file"]).is_file():
         raise FileNotFoundError(f"oracle_file: there is no file {values['oracle_file']}")
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..backtest.choosing import FIGURES, RULES, regrets
 from .backtest_charts import name_of
+from .backtest_sums import folded
 from .look import PALETTE, Html, element, figure, join, svg, table
 
 # %% ../../nbs/91_faces.choosing_words.ipynb #ba1504b6
@@ -121,5 +122,7 @@ def choosing_section(
     choices: pd.DataFrame,  # as from `choose`
 ) -> Html:
     "How choosing would have gone."
-    parts = [] if choices.empty else [regret_chart(choices), choice_table(choices)]
-    return join([say_choosing(choices), *parts])
+    if choices.empty:
+        return say_choosing(choices)
+    picked = folded("What each rule picked for each test period, and by every figure", choice_table(choices))
+    return join([say_choosing(choices), regret_chart(choices), picked])

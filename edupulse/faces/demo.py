@@ -245,7 +245,12 @@ def run_reports(
 
     truth = demo.records.resolve() / "truth" / "hazard.parquet"
     asked = {
-        "train": {"train_until": dates.train_until, "oracle_file": truth, "seed": demo.seed},
+        "train": {
+            "train_until": dates.train_until,
+            "oracle_file": truth,
+            "seed": demo.seed,
+            "register_alias": "champion",
+        },
         "score": {"as_of": dates.as_of, "weeks_before": 2},
     }
     pages = {}

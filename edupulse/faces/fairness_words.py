@@ -11,6 +11,7 @@ import pandas as pd
 from ..evaluation.fairness import CALLED, FAIL, PASS, UNSURE, Audit, gate
 from ..evaluation.groups import MEASURES
 from .backtest_charts import name_of
+from .backtest_sums import folded
 from .look import Html, element, join, notice, table
 
 # %% ../../nbs/91_faces.fairness_words.ipynb #8eff14eb
@@ -120,5 +121,5 @@ def fairness_section(
 ) -> Html:
     "For whom the list fails, on one page."
     attributes = audited.table["attribute"].unique()
-    tables = [group_table(audited, name) for name in attributes]
+    tables = [folded(f"By {CALLED.get(name, name)}", group_table(audited, name)) for name in attributes]
     return join([say_gate(audited, title), *tables, audit_notes(audited)])

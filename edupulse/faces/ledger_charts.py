@@ -172,7 +172,7 @@ def needed_cell(
     longest, told = curve["k"].max(), {}
     for end, name in column_names("recall").items():
         needed = places_needed(curve[["k"]].assign(recall=curve[name]), recall)
-        told[end] = f"more than {longest:,}" if np.isnan(needed) else f"{needed:,.0f}"
+        told[end] = f"over {longest:,}" if np.isnan(needed) else f"{needed:,.0f}"
     span = f"[{told['high']}, {told['low']}]"
     return join([told["value"], element("div", span, class_="small")])
 

@@ -225,10 +225,8 @@ def figure(
     caption: str | Html | None = None,  # what to see in it, in a sentence
 ) -> Html:
     "A drawing on a card, in a box that scrolls where it has no room, with the sentence that says what to see in it."
-    width, title = (
-        re.search(r'<svg[^>]*?\bwidth="([\d.]+)', drawing),
-        re.search(r"<title[^>]*>(.*?)<", drawing),
-    )
+    width = re.search(r'<svg[^>]*?\bwidth="([\d.]+)', drawing)
+    title = re.search(r"<title[^>]*>(.*?)<", drawing)
     least = float(width.group(1)) * SMALLEST if width else 0
     named = Html(title.group(1)) if title else "Drawing"
     shape = {"class_": "drawing wide" if least > NARROW else "drawing", "style": f"--least: {least:.0f}px"}
@@ -295,4 +293,5 @@ def report_html(
         exclude_input=True,
         exclude_anchor_links=True,
     )
-    return exporter.from_notebook_node(notebook)[0]
+    drawn, heading = exporter.from_notebook_node(notebook)[0], r"<h2>([^<]+)</h2>"
+    return re.sub(heading, lambda at: f'<h2 id="{at[1].replace(" ", "-")}">{at[1]}</h2>', drawn)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PASSES', 'HELD_BACK', 'UNKNOWN', 'ModelRecord', 'read_model', 'check_usable', 'hindrance', 'Kept', 'title_for',
-           'find_backtest', 'release_facts', 'ReleaseRule', 'Release', 'calibration_reasons', 'rival_reasons',
-           'release_gate']
+           'find_backtest', 'release_facts', 'ReleaseRule', 'Release', 'calibration_reasons', 'beside', 'rival_reasons',
+           'rival_remarks', 'release_gate']
 
 # %% ../../nbs/69_release.evidence.ipynb #ebd525cb
 import json
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from ..evaluation.enough import FEW, LEAST_LEFT
 from ..evaluation.fairness import Audit, gate
 from ..features.catalog import FEATURE_SETS, feature_version, inputs_apart
 from ..model.checkpoint import read_folder
@@ -185,7 +186,7 @@ class ReleaseRule:
     "What is wanted of a model before it is put to use."
 
     most_ece: float = 0.02  # of the stated risk, in every split
-    rival: str = "rules"  # whose list must not be better, on average over the splits
+    rival: str = "rules"  # whose list must not be better, over all splits together
 
 # %% ../../nbs/69_release.evidence.ipynb #42a9a638
 PASSES, HELD_BACK, UNKNOWN = "passes", "held back", "no evidence"
@@ -225,25 +226,51 @@ def calibration_reasons(
     told = ", ".join(f"{name} {math.nan if each is None else each:.3f}" for name, each in over.items())
     return [f"the stated risk is off by more than {rule.most_ece:.3f} on average in {told}"]
 
-# %% ../../nbs/69_release.evidence.ipynb #7188c951
+# %% ../../nbs/69_release.evidence.ipynb #985bd735
+def beside(
+    kept: Kept,
+    title: str,
+    model: str,  # a plain rival
+) -> Mapping | None:  # as from `over_all`; None where the two were not compared
+    "How much more a list held than a rival's over all splits."
+    rivals = {fold["title"] for fold in kept.record["folds"] if fold["model"] == model}
+    rows = kept.record.get("over_all", [])
+    return next((row for row in rows if row["title"] == title and row["rival"] in rivals), None)
+
+# %% ../../nbs/69_release.evidence.ipynb #68a5a50c
 def rival_reasons(
     kept: Kept,
     title: str,
     rule: ReleaseRule,
 ) -> list[str]:
-    "Whether a plain rival's list is better."
-    horizon = kept.folds(title)[0]["horizon_days"]
-    rivals = [
-        each
-        for each in kept.record["folds"]
-        if each["model"] == rule.rival and each["horizon_days"] == horizon
-    ]
-    if not rivals:
-        return [f"the backtest has no {rule.rival} to compare with"]
-    mine, theirs = kept.mean(title), kept.mean(rivals[0]["title"])
-    if mine >= theirs:
+    "Whether a plain rival's list is better, on the same students."
+    apart = beside(kept, title, rule.rival)
+    if apart is None:
+        return [
+            f"the backtest did not compare it with {rule.rival} student by student; run the backtest again"
+        ]
+    if apart["said"] == FEW:
+        return [f"fewer than {LEAST_LEFT} students left, too few to compare it with {rule.rival}"]
+    if apart["value"] > 0:
         return []
-    return [f"{rule.rival} find more: {theirs:.1%} of their list left, {mine:.1%} of this one"]
+    sure = "for certain" if apart["said"] == "behind" else "which may be luck"
+    points, low, high = (f"{100 * -apart[end]:.1f}" for end in ("value", "high", "low"))
+    return [
+        f"{rule.rival} find more on the same students, {sure}: by {points} points of precision [{low}, {high}]"
+    ]
+
+# %% ../../nbs/69_release.evidence.ipynb #75c21b9b
+def rival_remarks(
+    kept: Kept,
+    title: str,
+    rule: ReleaseRule,
+) -> list[str]:
+    "Whether being ahead of a plain rival may be luck."
+    apart = beside(kept, title, rule.rival)
+    if apart is None or apart["said"] != "not told apart":
+        return []
+    points = ", ".join(f"{100 * apart[end]:+.1f}" for end in ("low", "high"))
+    return [f"not told apart from {rule.rival} on the same students: points of precision between [{points}]"]
 
 # %% ../../nbs/69_release.evidence.ipynb #534aeed4
 def release_gate(
@@ -263,6 +290,7 @@ def release_gate(
         reasons += [f"fairness: {each}" for each in facts["gate"]["reasons"]]
         remarks += facts["gate"]["remarks"]
     reasons += calibration_reasons(folds, rule) + rival_reasons(kept, title, rule)
+    remarks += rival_remarks(kept, title, rule)
     if kept.fingerprint != model.kept.get("data_fingerprint"):
         remarks.append("the backtest was made of other records than the model")
     figures = {fold["fold"]: round(fold["figures"]["precision"]["value"], 4) for fold in folds}
