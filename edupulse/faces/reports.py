@@ -104,7 +104,6 @@ def execute(
 ) -> Path:  # the executed notebook
     "Run a report through Papermill; when a cell fails, say what it said in one line."
     import papermill
-    from nbclient.exceptions import DeadKernelError
 
     files = [escape_braces(report), escape_braces(folder / report.name)]
     options = {"kernel_name": "python3", "stderr_file": sys.stderr if sys.stderr.isatty() else None}
@@ -118,7 +117,9 @@ def execute(
             strike_trace(without_colours("\n".join(error.traceback))), encoding="utf-8"
         )
         raise RuntimeError(f"report {report.stem} stopped: {said}") from None
-    except DeadKernelError:
+    except RuntimeError as error:  # at work, or before it has said its first word
+        if "ernel died" not in str(error):
+            raise
         raise RuntimeError(f"report {report.stem}: its kernel died, most often for want of memory") from None
     return folder / report.name
 
