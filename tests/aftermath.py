@@ -4,6 +4,7 @@ import hashlib
 import json
 import sqlite3
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from month import Month
 
 from edupulse.jobs.record import Job, listed
+from edupulse.mail.outbox import listed as outbox
 from edupulse.store.engine import session
 from edupulse.store.tables import historical_data_imports, metadata, predictions
 
@@ -26,12 +28,13 @@ MOMENTS = {
     "queued_at",
 }
 MOMENTS |= {"due_at", "claimed_until", "sent_at", "imported_at", "logged_at"}
-NUMBERS = {"mlflow_run_id", "import_id", "message_id", "attempts", "training_time_seconds"}
+NUMBERS = {"mlflow_run", "import_id", "attempts"}
 ASIDE = {
     "jobs": "what was done, and how often it was tried, is what differs",
     "alerts": "what was wrong is what differs",
     "historical_data_imports": "a night that was not imported has no row; the last import is compared by itself",
     "import_rejects": "each import tells its rejects again; they are compared as a set",
+    "mails": "letters about what was wrong are what differs; those of the week are compared by key",
     "audit_log": "a chain of moments",
     "audit_head": "a chain of moments",
 }  # table → why it is not compared row by row
@@ -41,8 +44,6 @@ def table_rows(month: Month, name: str, columns: list | None = None) -> list[str
     """A table's rows as text, without moments and numbers of runs, in an order of their own."""
     table = metadata.tables[name]
     chosen = columns or [c for c in table.c if c.name not in MOMENTS | NUMBERS]
-    if name == "mails":
-        chosen = [c for c in chosen if c.name != "id"]
     with session(month.engine, read_only=True) as db:
         return sorted(
             json.dumps([plain(value) for value in row], sort_keys=True)
@@ -75,6 +76,9 @@ def content(month: Month) -> dict[str, tuple[int, str]]:
             )
         )
     )
+    mails = metadata.tables["mails"].c
+    letters = table_rows(month, "mails", [mails.key, mails.state, mails.subject, mails.text, mails.html])
+    rows["letters of the week"] = [each for each in letters if each.startswith('["digest:')]
     imports = metadata.tables["historical_data_imports"].c
     counted = [
         imports.started_at,
@@ -175,6 +179,24 @@ def false_greens(month: Month) -> list[str]:
         job for job in done if job.kind in PROOFS and not job.outcome["told"].startswith("nothing changed")
     ]
     return [f"{job.key}: {job.outcome['told']}" for job in fresh if not PROOFS[job.kind](month, job)]
+
+
+def mail_faults(month: Month) -> list[str]:
+    """What was sent twice, or is called sent and did not arrive, or arrived and is not called sent."""
+    arrived = Counter(mail["Message-ID"] for mail in month.post.office.read())
+    letters = [letter for letter in outbox(month.engine, 1000) if letter.channel == "mail"]
+    sent = {letter.message_id for letter in letters if letter.state == "sent"}
+    return [
+        *(f"{each} arrived {count} times" for each, count in arrived.items() if count > 1),
+        *(f"{each} is called sent and never arrived" for each in sent - arrived.keys()),
+        *(f"{each} arrived and is not called sent" for each in arrived.keys() - sent),
+        *(f"{letter.key} is {letter.state}: {letter.error}" for letter in letters if letter.state != "sent"),
+        *(
+            f"hook {key} was called {count} times"
+            for key, count in Counter(key for _, key, _ in month.post.hooked).items()
+            if count > 1
+        ),
+    ]
 
 
 # --- nothing is half under a final name -----------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from pathlib import Path
 import psutil
 from month import DAY, Month
 
+from edupulse.jobs.record import listed
+
 # --- how a fault is planted and looked after ----------------------------------------------------------------------------
 
 
@@ -117,9 +119,9 @@ def killed_worker(month: Month, day: date, kinds: tuple[str, ...] = ("import", "
 
 
 @contextmanager
-def out_of_memory(month: Month, day: date) -> Iterator[None]:
-    """The process that watches drift gets no more memory than it has when it begins (RLIMIT_AS)."""
-    key = f"drift on {day}"
+def out_of_memory(month: Month, day: date, kind: str = "drift") -> Iterator[None]:
+    """A job's process gets hardly more memory than it has when it begins (RLIMIT_AS)."""
+    key = f"{kind} on {day}"
 
     def starve() -> None:
         process = until(lambda: at_work(month, key))
@@ -150,6 +152,32 @@ def full_disk(month: Month, day: date, kind: str = "report") -> Iterator[None]:
     job = month.job(key)
     assert job.attempts or job.losses, f"{key} did not notice"
     healed(month, key, "full disk")
+
+
+@contextmanager
+def mail_server_down(month: Month, day: date) -> Iterator[None]:
+    """Nobody answers at the mail server's address when the week's letters go, and a minute later somebody does."""
+    from edupulse.mail.outbox import listed as letters
+
+    before = len(month.post.office.took)
+    month.post.close()
+
+    def back() -> None:
+        until(lambda: any(letter.attempts for letter in letters(month.engine, 1000, ("queued",))), 600)
+        assert len(month.post.office.took) == before
+        month.post.open()
+
+    with beside(back):
+        yield
+    told = [
+        job
+        for job in listed(month.engine, 1000)
+        if job.kind == "mail" and "does not answer" in (job.error or "")
+    ]
+    waited = [letter for letter in letters(month.engine, 1000) if letter.attempts]
+    assert told and waited and {letter.state for letter in waited} == {"sent"}
+    assert len(month.post.office.took) > before
+    month.ended.append(f"mail server down: {len(waited)} letters came later; told: {told[0].error}")
 
 
 def fill(ballast: Path) -> None:
@@ -278,8 +306,6 @@ def duplicate_cron(month: Month, day: date, kind: str = "score") -> Iterator[Non
 @contextmanager
 def clock_change(month: Month, day: date) -> Iterator[None]:
     """In the evening the clock is put back by a day, and then to where it was."""
-    from edupulse.jobs.record import listed
-
     yield
     before, evening = {job.key for job in listed(month.engine, 1000)}, month.now
     for moment in (evening - DAY, evening - timedelta(hours=1), evening):

@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import psutil
 import sqlalchemy as sa
+from mailservers import PostOffice, free_port, mail_server, webhook
 
 ROOT = Path(__file__).resolve().parent.parent
 ZONE = ZoneInfo("America/Chicago")
@@ -83,6 +84,48 @@ class District:
         return beside.rename(folder)
 
 
+# --- where its mail arrives ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Post:
+    """A real mail server that can be closed and opened again, and a listener that is a webhook."""
+
+    office: PostOffice = field(default_factory=PostOffice)
+    port: int = field(default_factory=free_port)
+    hook: str = ""
+    hooked: list = field(default_factory=list)
+
+    @contextmanager
+    def working(self) -> Iterator["Post"]:
+        """Both listen."""
+        with webhook() as (self.hook, self.hooked):
+            self.open()
+            yield self
+            self.close()
+
+    def open(self) -> None:
+        """Listen, at the same port as before."""
+        self.server = mail_server(self.office, None, port=self.port)
+        self.server.__enter__()
+
+    def close(self) -> None:
+        """Answer nobody."""
+        self.server.__exit__(None, None, None)
+
+    @property
+    def settings(self) -> dict:
+        """How a worker finds both."""
+        way = {"smtp_host": "127.0.0.1", "smtp_port": self.port, "smtp_security": "none"}
+        told = {"alert_mail": "operations@example.org", "alert_webhook": self.hook}
+        return {
+            **way,
+            **told,
+            "mail_from": "edupulse@example.org",
+            "dashboard_url": "https://pulse.example.org",
+        }
+
+
 # --- the installation, the clock and the worker -------------------------------------------------------------------------
 
 
@@ -115,6 +158,7 @@ class Month:
     now: datetime  # by the clock
     server: object = None  # databases.Server, where the store is not a file
     canary: object = None  # canary.Canary, who is among the students
+    post: Post | None = None
     workers: list[subprocess.Popen] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)  # how each fault ended, in a line
 

@@ -26,7 +26,7 @@ import psutil
 import psycopg
 import pytest
 import sqlalchemy as sa
-from aftermath import asked, content, false_greens, halves, imported, table_rows
+from aftermath import asked, content, false_greens, halves, imported, mail_faults, table_rows
 from canary import Canary, contents, hits, opened, parts_of
 from databases import postgresql_database, running_server
 from faults import (
@@ -37,13 +37,14 @@ from faults import (
     full_disk,
     half_extract,
     killed_worker,
+    mail_server_down,
     missing_parameter,
     notebook_error,
     out_of_memory,
     summer_time,
     wrong_hash,
 )
-from month import DAY, ZONE, District, Month, live, working
+from month import DAY, ZONE, District, Month, Post, live, working
 from sqlalchemy.engine import make_url
 
 from edupulse.faces.exporter import figures_once
@@ -81,6 +82,7 @@ FAULTS = {
     march(11): [database_restart],
     march(12): [half_extract],
     march(15): [notebook_error],
+    march(16): [mail_server_down],
     march(17): [missing_parameter],
     march(22): [wrong_hash],
     march(23): [killed_worker],
@@ -109,11 +111,11 @@ def small_disk(folder: Path, megabytes: int):
 
 @pytest.fixture(scope="module")
 def district(tmp_path_factory):
-    """250 students over three years, and one more who is nobody else."""
+    """250 students over two years, and one more who is nobody else."""
     from edupulse.synth.district import synthesise
 
     folder = tmp_path_factory.mktemp("district") / "records"
-    synthesise(folder, students=250, years=3, seed=5)
+    synthesise(folder, students=250, years=2, seed=5)
     Canary().plant(folder)
     return District(folder)
 
@@ -130,7 +132,7 @@ def begin(settings: Settings, district: District) -> None:
     assert not ingest_folder(known, engine).failed
     make_features(settings, engine)
     run_report("train", {"members": 1, "max_epochs": 2, "bootstrap_repeats": 20}, settings=settings)
-    run_report("score", settings=settings)
+    run_report("score", {"as_of": str(FIRST - DAY)}, settings=settings)
     engine.dispose()
 
 
@@ -163,11 +165,14 @@ def months(request, tmp_path_factory, district):
     with small_disk(root / "faults" / "home", 700), servers(request.param) as (server, url):
         peace = settings_of(root / "peace", url)
         begin(peace, district)
-        faulty = twin(peace, root / "faults")
-        yield (
-            through(Month(peace, peace.home.parent, district, DAWN, server, Canary()), {}),
-            through(Month(faulty, faulty.home.parent, district, DAWN, server, Canary()), FAULTS),
-        )
+        lived, faulty = [], twin(peace, root / "faults")
+        for settings, faults in ((peace, {}), (faulty, FAULTS)):
+            with Post().working() as post:
+                told = settings.model_copy(update=post.settings)
+                lived.append(
+                    through(Month(told, told.home.parent, district, DAWN, server, Canary(), post), faults)
+                )
+        yield lived
 
 
 @contextmanager
@@ -216,9 +221,9 @@ def through(month: Month, faults: dict) -> Month:
 # --- the whole month ------------------------------------------------------------------------------------------------------
 
 
-def places(month: Month, mails: list[bytes] = ()) -> dict:
+def places(month: Month) -> dict:
     """All that is told to somebody, or lies where others look."""
-    home = month.settings.home
+    home, took = month.settings.home, month.post.office.took if month.post else []
     told = [
         month.said,
         *home.glob("logs/*"),
@@ -231,7 +236,8 @@ def places(month: Month, mails: list[bytes] = ()) -> dict:
         "metrics": iter([figures_once(month.settings).encode()]),
         "jobs": iter([repr(listed(month.engine, 1000)).encode()]),
         "alerts": iter("\n".join(table_rows(month, "alerts")).encode().splitlines()),
-        **{f"mail {number}": parts_of(mail) for number, mail in enumerate(mails)},
+        **{f"mail {number}": parts_of(mail) for number, (_, mail) in enumerate(took)},
+        "webhook": iter([repr(month.post.hooked).encode()] if month.post else []),
     }
 
 
@@ -244,7 +250,8 @@ def test_a_month_with_twelve_faults_ends_as_one_without(months):
     assert unlike == {f"import on {march(12)}": "failed"}
     assert content(faulty) == content(peace)
     for month in months:
-        assert not false_greens(month) and not halves(month.settings.home)
+        assert not false_greens(month) and not halves(month.settings.home) and not mail_faults(month)
+        assert len(month.post.office.took) > 20
 
 
 @pytest.mark.soak
