@@ -18,10 +18,12 @@ import sqlalchemy as sa
 from papers import text_of
 
 from edupulse.care.examples import invent_care
+from edupulse.handouts.digest import letters_of
 from edupulse.handouts.folder import INDEX, RECORD, intact, read_record
 from edupulse.handouts.page import Basis
 from edupulse.handouts.readers import care_of, readers
 from edupulse.handouts.week import Order, inputs_of, write_week
+from edupulse.mail.outbox import put
 from edupulse.settings import Settings
 from edupulse.store.engine import session
 from edupulse.store.tables import caseloads, staff, students
@@ -90,6 +92,15 @@ def test_each_report_holds_its_readers_students_on_paper_too_and_is_the_same_aga
     assert "Ana Rivera" in index and "Ada Okoye" in index and "for whoever hands the reports out" in index
     for each in order.folder.iterdir():
         assert each.stat().st_mode & 0o077 == 0 and order.folder.stat().st_mode & 0o077 == 0
+
+    with session(store) as db:
+        db.execute(sa.update(staff).values(email=staff.c.username + "@example.org"))
+    letters, _ = letters_of(store, order.settings, made.as_of, made.as_of, week.lists)
+    told = "".join(each.subject + each.text for each in letters)
+    assert (
+        len(letters) == 3 and not named(told) and not re.search("Qvork|@", told)
+    )  # the researcher gets none
+    assert put(store, letters) == 3 and put(store, letters) == 0
 
     other = order_for(store, tmp_path / "other", made.as_of)
     write_week(other, store, inputs_of(store, other, "scores"), NOW)
