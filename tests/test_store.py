@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from databases import candidate_folders, running_server
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -455,6 +456,25 @@ def test_an_unreachable_server_is_one_line_without_the_password():
     with pytest.raises(ConnectionError) as refused:
         connect("postgresql+psycopg://clerk:hunter2@127.0.0.1:1/edupulse")
     assert "hunter2" not in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_server_that_was_restarted_is_reached_again_and_one_that_is_down_is_a_line():
+    if not candidate_folders():
+        pytest.skip("NOT TESTED ON POSTGRESQL: no server here")
+    with running_server() as server:
+        engine = connect(server.url)
+        server.stop("immediate")
+        with pytest.raises(ConnectionError, match="cannot open the PostgreSQL database"):
+            session(engine).__enter__()
+        server.start()
+        for _ in range(2):  # connections that died in the pool, and the ones made after them
+            with session(engine) as db:
+                assert db.scalar(sa.select(1)) == 1
+        server.stop("immediate")
+        server.start()
+        with session(engine) as db:
+            assert db.scalar(sa.select(1)) == 1
+        engine.dispose()
 
 
 def test_an_unusable_file_is_one_line(tmp_path):

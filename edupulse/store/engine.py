@@ -37,8 +37,8 @@ def explain_unreachable(
     context: sa.engine.ExceptionContext,  # what SQLAlchemy knows about the failure
 ) -> ConnectionError | None:  # the error to raise instead
     "Say in one line that the store cannot be reached and what to do."
-    if context.connection is not None and not context.is_disconnect:
-        return None
+    if context.is_pre_ping or (context.connection is not None and not context.is_disconnect):
+        return None  # a connection that has died in the pool is not the store: another is made
     reason = str(context.original_exception).strip().splitlines() or ["no reason given"]
     password = context.engine.url.password
     line = reason[0].replace(str(password), "…") if password else reason[0]
