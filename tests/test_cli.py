@@ -103,6 +103,8 @@ def test_help_is_quick_and_names_every_command(edupulse):
         "worker",
         "jobs",
         "reports",
+        "mail",
+        "alerts",
         "bench",
     ):
         assert f"  {command} " in done.stdout
@@ -111,7 +113,7 @@ def test_help_is_quick_and_names_every_command(edupulse):
 
 def test_help_is_whole_sentences(edupulse):
     listed = edupulse("--help").stdout.partition("Commands:")[2].strip().splitlines()
-    assert len(listed) == 16 and all(line.endswith(".") and "..." not in line for line in listed)
+    assert len(listed) == 18 and all(line.endswith(".") and "..." not in line for line in listed)
     whole = re.compile(r"[A-Z][^.…]+\.( [A-Z][^.…]+\.)*")
     command = typer.main.get_command(app)
     for each in (command, *command.commands.values()):

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from .job_commands import jobs_app, reports, worker
+from .post_commands import alerts_app, mail_app
 from edupulse.faces.terminal import (
     Json,
     ReportHelp,
@@ -215,7 +216,7 @@ def demo(
     say(told)
 
 # %% ../../nbs/97_faces.cli.ipynb #77be1d67
-for each in (doctor, backup, restore, metrics):
+for each in (doctor, backup, restore, metrics, worker, reports):
     app.command()(each)
 
 # %% ../../nbs/97_faces.cli.ipynb #5e7e11a1
@@ -234,9 +235,8 @@ def dashboard(
         serve(settings, open_store(settings), host or settings.dashboard_host, port)
 
 # %% ../../nbs/97_faces.cli.ipynb #5e7e11a5
-app.command()(worker)
-app.command()(reports)
-app.add_typer(jobs_app, name="jobs")
+for name, group in {"jobs": jobs_app, "mail": mail_app, "alerts": alerts_app}.items():
+    app.add_typer(group, name=name)
 
 # %% ../../nbs/97_faces.cli.ipynb #a59e2eab
 class Work(StrEnum):

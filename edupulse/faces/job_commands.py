@@ -116,7 +116,8 @@ def show(name: Name, as_json: Json = False) -> None:
 @jobs_app.command()
 def start(
     kind: Annotated[
-        str, typer.Argument(help="import, features, score, report, drift, retrain, retention or backup.")
+        str,
+        typer.Argument(help="import, features, score, report, drift, retrain, retention, backup or mail."),
     ],
     as_of: Annotated[str | None, typer.Option(help="For score: the first day that is not seen.")] = None,
     as_json: Json = False,

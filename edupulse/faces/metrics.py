@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Readers', 'EDGES', 'READERS', 'seconds', 'rounded', 'gauge', 'Place', 'import_figures', 'model_figures',
-           'score_figures', 'latest_drift', 'drift_figures', 'audit_figures', 'backup_figures', 'job_figures']
+           'score_figures', 'latest_drift', 'drift_figures', 'audit_figures', 'backup_figures', 'job_figures',
+           'post_figures']
 
 # %% ../../nbs/94_faces.metrics.ipynb #08a61e24
 import json
@@ -16,7 +17,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
+from ..mail.outbox import counts
 from ..settings import Settings
+from ..store.post import ALERT_KINDS, alerts
 from edupulse.store.tables import (
     audit_head,
     historical_data_imports,
@@ -224,13 +227,13 @@ def job_figures(place: Place) -> Iterator[GaugeMetricFamily]:
             for name in names
         ),
     )
-    counts = place.db.execute(
+    found = place.db.execute(
         sa.select(jobs.c.kind, jobs.c.state, sa.func.count()).group_by(jobs.c.kind, jobs.c.state)
     ).all()
     yield gauge(
         "jobs",
         "Jobs by kind and state.",
-        {(kind, state): count for kind, state, count in counts},
+        {(kind, state): count for kind, state, count in found},
         ("kind", "state"),
     )
     last = (
@@ -252,6 +255,18 @@ def job_figures(place: Place) -> Iterator[GaugeMetricFamily]:
     took = {row.kind: seconds(row.finished_at) - seconds(row.started_at) for row in rows if row.started_at}
     yield gauge("job_last_seconds", "How long that took.", took, ("kind",))
 
+# %% ../../nbs/94_faces.metrics.ipynb #be089b3e
+def post_figures(place: Place) -> Iterator[GaugeMetricFamily]:
+    "Letters by state, and open alerts by kind."
+    if not sa.inspect(place.db).has_table(alerts.name):
+        return
+    yield gauge("mails", "Letters by what became of them.", counts(place.db), ("state",))
+    still = (
+        sa.select(alerts.c.kind, sa.func.count()).where(alerts.c.closed_at.is_(None)).group_by(alerts.c.kind)
+    )
+    found = dict.fromkeys(ALERT_KINDS, 0) | dict(map(tuple, place.db.execute(still).all()))
+    yield gauge("alerts_open", "What is wrong just now, by kind.", found, ("kind",))
+
 # %% ../../nbs/94_faces.metrics.ipynb #a2bf71bb
 READERS: dict[str, Readers] = {
     "imports": import_figures,
@@ -261,4 +276,5 @@ READERS: dict[str, Readers] = {
     "audit": audit_figures,
     "backups": backup_figures,
     "jobs": job_figures,
+    "post": post_figures,
 }

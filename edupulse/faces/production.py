@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from .machine import Check, lets_others_in
+from .production_post import POST
 from ..settings import Settings
 
 # %% ../../nbs/94_faces.production.ipynb #f5bd0082
@@ -200,4 +201,5 @@ PRODUCTION: dict[str, Callable[[Settings], Check]] = {
     "link": check_link,
     "key": check_key,
     "backups": check_backups,
+    **POST,
 }

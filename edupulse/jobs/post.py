@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from ..faces.train_basis import code_version
 from ..ingest.outcome import counted
 from .done import Done
 from .record import Job, Later, Refused, Wish, add
@@ -156,6 +155,8 @@ def deliver(
 # %% ../../nbs/95_jobs.post.ipynb #6603c7a3
 def do_mail(settings: Settings, engine: sa.Engine, job: Job) -> Done:
     "Bring the letters that are due."
+    from edupulse.faces.train_basis import code_version  # what it brings along is not for whoever only asks
+
     told = deliver(settings, engine)
     moment = next_due(engine, ways(settings))
     if told.states.total() == told.states["sent"]:

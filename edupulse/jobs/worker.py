@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['worker_name', 'Worker', 'make_worker', 'start', 'kill', 'attend', 'beats', 'run_job', 'settle_answer', 'turn',
-           'serve']
+           'watch', 'serve']
 
 # %% ../../nbs/96_jobs.worker.ipynb #08acf570
 import os
@@ -15,12 +15,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import psutil
 import sqlalchemy as sa
 
+from ..alerts.look import Rounds, look
 from ..faces.reports import environment
 from .bell import Bell, wait
 from .child import command, read_answer
@@ -49,6 +50,8 @@ class Worker:
     grace_seconds: float = 20  # what a job gets to be done when the worker has to stop
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     stopping: bool = False
+    rounds: Rounds = field(default_factory=Rounds)
+    began: float = field(default_factory=time.monotonic)
 
     def stop(self, *_signal: object) -> None:
         "Begin nothing more."
@@ -179,6 +182,15 @@ def turn(
     logger("jobs").info("job ended", **words, end=end, seconds=round(time.monotonic() - began, 1))
     return job
 
+# %% ../../nbs/96_jobs.worker.ipynb #a45f4e36
+def watch(
+    worker: Worker,
+    job: Job | None,  # that was done; None: there was none
+) -> int:  # alerts of which somebody is told
+    "Look at what is wrong, when it is time."
+    kinds = worker.rounds.due(time.monotonic() - worker.began, job and job.kind)
+    return look(worker.settings, worker.engine, worker.clock(), kinds).told if kinds else 0
+
 # %% ../../nbs/96_jobs.worker.ipynb #4658ae75
 def serve(
     worker: Worker,
@@ -189,15 +201,17 @@ def serve(
         signal.signal(each, worker.stop)
     bell, taken = Bell(worker.settings), 0
     while not worker.stopping:
+        job, told = None, 0
         try:
             job = turn(worker)
+            told = watch(worker, job)
         except (sa.exc.DBAPIError, ConnectionError) as error:
             logger("jobs").warning("the store did not answer", error=type(error).__name__)
-            job = None
         taken += job is not None
-        if job is None and until_idle:
+        idle = job is None and not told  # what was told is a letter, and goes now
+        if idle and until_idle:
             break
-        if job is None:
+        if idle:
             wait(bell, worker.look_seconds, lambda: worker.stopping)
     bell.close()
     return taken
