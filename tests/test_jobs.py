@@ -118,7 +118,11 @@ def test_a_refusal_is_not_tried_again_and_a_killer_of_workers_is_given_up(store)
 
 def test_planners_beside_each_other_ask_once(store, beside):
     settings = Settings(
-        home=Path("somewhere"), timezone="UTC", schedule_import="0 2 * * *", schedule_score="0 4 * * 0"
+        home=Path("somewhere"),
+        watch_folder="exports",
+        timezone="UTC",
+        schedule_import="0 2 * * *",
+        schedule_score="0 4 * * 0",
     )
     now = datetime(2026, 11, 29, 5, tzinfo=UTC)
     with ThreadPoolExecutor(4) as pool:

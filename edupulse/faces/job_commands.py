@@ -72,6 +72,8 @@ def overview(
         return
     for kind, moment in ahead.items():
         say(f"{moment:%a %d %b %H:%M}  {SCHEDULED[kind]}")
+    if settings.schedule_import and "import" not in ahead:
+        say("No import is scheduled: watch_folder in settings.ini names no folder.")
     say("" if ahead else "Nothing is scheduled: schedule_… in settings.ini are empty.")
     for job in found:
         say(f"{job.number}  {job.key}: {said(job, zone_of(settings))}")

@@ -70,7 +70,10 @@ def schedules(
 ) -> dict[str, Times]:  # kind → when; those that are off are not there
     "The schedules that are on; ValueError for one that cannot be read."
     named = {kind: getattr(settings, f"schedule_{kind}") for kind in SCHEDULED}
-    return {kind: Times.of(words, f"schedule_{kind}") for kind, words in named.items() if words.strip()}
+    found = {kind: Times.of(words, f"schedule_{kind}") for kind, words in named.items() if words.strip()}
+    if not settings.watch_folder:  # no folder is watched
+        found.pop("import", None)
+    return found
 
 # %% ../../nbs/88_jobs.schedule.ipynb #b4b6bfcf
 def zone_of(
