@@ -1,0 +1,180 @@
+"""Alerts: each cause is told once, to everybody and by every way, and not at night; whoever tells twice at once tells once."""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mailservers import PostOffice, certificate, free_port, mail_server, webhook
+
+from edupulse.alerts.look import QUICK, look
+from edupulse.alerts.record import Cause, open_alerts, past_alerts
+from edupulse.alerts.record import settle as open_and_close
+from edupulse.alerts.tell import is_quiet, tell
+from edupulse.faces.exporter import figures_once
+from edupulse.faces.reports import environment
+from edupulse.jobs.lease import Terms, claim, fail, succeed
+from edupulse.jobs.post import deliver
+from edupulse.jobs.record import Wish, add
+from edupulse.mail.outbox import listed
+from edupulse.settings import Settings
+from edupulse.store.engine import connect, session
+from edupulse.store.post import mails
+
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+STALE = Cause("stale", "HS01", "North High has sent no attendance since 2025-12-19")
+
+
+@pytest.fixture
+def watched(store, tmp_path):
+    "Settings for the store, with whatever ways there are."
+
+    def made(**entries) -> Settings:
+        url = store.url.render_as_string(hide_password=False)
+        return Settings(**{"home": tmp_path / "home", "database_url": url, "timezone": "UTC", **entries})
+
+    return made
+
+
+def still_open(engine: sa.Engine) -> list[str]:
+    with session(engine, read_only=True) as db:
+        return [alert.key for alert in open_alerts(db)]
+
+
+def break_import(engine: sa.Engine, day: str, now: datetime) -> None:
+    "A night whose import waits for a person."
+    add(engine, Wish("import", f"import on {day}"), now)
+    fail(engine, claim(engine, "ann", Terms(), now), "students.csv holds half", Terms(), now, again=False)
+
+
+def test_a_cause_is_told_once_by_mail_and_webhook_and_again_when_it_comes_again(store, watched, tmp_path):
+    office, pem = PostOffice(), certificate(tmp_path)
+    with mail_server(office, pem) as port, webhook() as (address, told):
+        ways = {"smtp_host": "localhost", "smtp_port": port, "smtp_ca_file": str(pem.with_suffix(".crt"))}
+        ways |= {"mail_from": "edupulse@example.org", "alert_mail": "it@example.org, duty@example.org"}
+        set_up = watched(**ways, alert_webhook=address, dashboard_url="https://edupulse.example.org")
+        break_import(store, "2026-01-05", NOW)
+        for minute in range(5):
+            look(set_up, store, NOW + timedelta(minutes=minute), QUICK)
+            deliver(set_up, store)
+        assert (
+            sorted(to for to, _ in office.took) == ["duty@example.org", "it@example.org"] and len(told) == 1
+        )
+        break_import(store, "2026-01-06", NOW + timedelta(days=1))  # the same is still so
+        look(set_up, store, NOW + timedelta(days=1), QUICK)
+        add(store, Wish("import", "import on 2026-01-07"), NOW)
+        succeed(store, claim(store, "ann", Terms()), {"told": "imported"}, {}, NOW + timedelta(days=2))
+        look(set_up, store, NOW + timedelta(days=2), QUICK)
+        assert still_open(store) == [] and deliver(set_up, store).states == {}
+        break_import(store, "2026-01-08", NOW + timedelta(days=3))
+        look(set_up, store, NOW + timedelta(days=3), QUICK)
+        deliver(set_up, store)
+    assert len(office.took) == 4 and len(told) == 2 and told[0][1] != told[1][1]
+    path, _, said = told[0]
+    assert path == "/hook?token=s3cret" and said == {
+        **{"kind": "job", "words": "import on 2026-01-05 failed: students.csv holds half"},
+        **{"since": "2026-01-05T12:00:00+00:00", "link": "https://edupulse.example.org"},
+    }
+    text = office.read()[0].get_content()
+    assert "students.csv holds half" in text and "edupulse jobs retry" in text and "example.org" in text
+    with session(store, read_only=True) as db:
+        assert [alert.key for alert in past_alerts(db)] == ["job import"]
+
+
+def test_at_night_nobody_is_told_and_in_the_morning_only_of_what_is_still_so(store, watched):
+    set_up = watched(
+        alert_webhook="https://hooks.example.org/1", quiet_hours="20-7", timezone="Europe/Madrid"
+    )
+    over = Cause("drift", "attendance", "attendance looks unlike the years learned from")
+    midnight = datetime(2026, 1, 5, 23, tzinfo=UTC)
+    open_and_close(store, ["stale", "drift"], [STALE, over], midnight)
+    assert tell(set_up, store, midnight) == 0 and listed(store) == []
+    open_and_close(store, ["drift"], [], midnight + timedelta(hours=1))
+    assert [tell(set_up, store, midnight + timedelta(hours=h)) for h in (6, 7, 8)] == [0, 1, 0]
+    (letter,) = listed(store)
+    assert json.loads(letter.text)["words"] == STALE.words
+
+
+@given(first=st.integers(0, 23), last=st.integers(0, 23), hour=st.integers(0, 23))
+@settings(max_examples=60, deadline=None)
+def test_a_night_has_as_many_quiet_hours_as_it_says(first, last, hour):
+    night = Settings(quiet_hours=f"{first}-{last}", timezone="UTC")
+    quiet = [each for each in range(24) if is_quiet(night, NOW.replace(hour=each, minute=59))]
+    assert len(quiet) == (last - first) % 24
+    assert (hour in quiet) == ((hour - first) % 24 < (last - first) % 24)
+
+
+def test_tellers_beside_each_other_tell_once(store, watched):
+    beside = connect(store.url.render_as_string(hide_password=False))
+    set_up = watched(
+        alert_webhook="https://hooks.example.org/1", smtp_host="mail.example.org", alert_mail="it@example.org"
+    )
+    causes = [Cause("stale", f"HS{n:02}", f"HS{n:02} has sent nothing") for n in range(12)]
+
+    def work(number):
+        engine = store if number % 2 else beside
+        new, _ = open_and_close(engine, ["stale"], causes, NOW)
+        return len(new), tell(set_up, engine, NOW)
+
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(work, range(8)))
+    beside.dispose()
+    assert [sum(each) for each in zip(*done, strict=True)] == [12, 12]
+    letters = listed(store)
+    by_mail = "".join(each.text for each in letters if each.channel == "mail")
+    assert sum(each.channel == "hook" for each in letters) == 12
+    assert all(by_mail.count(f"{cause.words}\n") == 1 for cause in causes)
+
+
+def test_an_outage_of_the_mail_server_is_told_once_by_the_webhook_and_not_by_itself(store, watched):
+    with webhook(503, 204) as (address, told):
+        nowhere = {"smtp_host": "127.0.0.1", "smtp_port": free_port(), "smtp_security": "none"}
+        set_up = watched(
+            **nowhere, mail_from="ep@example.org", alert_mail="it@example.org", alert_webhook=address
+        )
+        open_and_close(store, ["stale"], [STALE], NOW)
+        tell(set_up, store, NOW)
+        later = datetime.now(UTC) + timedelta(hours=1)
+        for round_ in range(5):
+            deliver(set_up, store)
+            with session(store) as db:
+                db.execute(sa.update(mails).where(mails.c.state == "queued").values(due_at=NOW))
+            if round_ > 0:
+                look(set_up, store, later, QUICK)
+    heard = [said["kind"] for _, _, said in told]
+    assert heard == ["stale", "stale", "mail"]  # the first was answered with 503, and came again
+    assert len({number for _, number, _ in told}) == 2
+    words = told[-1][2]["words"]
+    assert words.startswith("letters wait") and "does not answer" in words and "@" not in words
+
+
+def test_a_webhook_that_sends_elsewhere_or_says_no_is_not_followed_and_becomes_an_alert(store, watched):
+    with webhook(302) as (address, told):
+        set_up = watched(alert_webhook=address)
+        open_and_close(store, ["stale"], [STALE], NOW)
+        tell(set_up, store, NOW)
+        assert deliver(set_up, store).states == {"failed": 1} and len(told) == 1
+        for _ in range(3):  # what tells of alerts and fails is one cause, or each would bring the next
+            look(set_up, store, NOW, QUICK)
+            deliver(set_up, store)
+    assert still_open(store) == ["mail failed alerts", "stale HS01"] and len(told) == 2
+
+
+def test_without_a_way_alerts_are_on_record_in_the_figures_and_told_when_there_is_one(store, watched, capfd):
+    break_import(store, "2026-01-05", NOW)
+    set_up = watched()
+    assert look(set_up, store, NOW, QUICK).told == 0 and still_open(store) == ["job import"]
+    assert 'edupulse_alerts_open{kind="job"} 1.0' in figures_once(set_up)
+    command = [sys.executable, "-m", "edupulse.faces.cli", "alerts"]
+    around = {"env": {**os.environ, **environment(set_up)}, "cwd": set_up.home.parent, "text": True}
+    shown = subprocess.run(command, **around, capture_output=True).stdout
+    assert "half" in shown and "nobody was told yet" in shown and "edupulse jobs retry" in shown
+    checked = subprocess.run([*command, "check", "--json"], **around, capture_output=True)
+    assert checked.returncode == 1 and json.loads(checked.stdout)["open"][0]["kind"] == "job"
+    assert look(watched(alert_webhook="https://hooks.example.org/1"), store, NOW, QUICK).told == 1
