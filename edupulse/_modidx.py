@@ -132,6 +132,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                   'edupulse/backtest/counselors.py'),
                                               'edupulse.backtest.counselors.in_care': ( 'backtest.counselors.html#in_care',
                                                                                         'edupulse/backtest/counselors.py'),
+                                              'edupulse.backtest.counselors.places_told': ( 'backtest.counselors.html#places_told',
+                                                                                            'edupulse/backtest/counselors.py'),
                                               'edupulse.backtest.counselors.read_caseloads': ( 'backtest.counselors.html#read_caseloads',
                                                                                                'edupulse/backtest/counselors.py')},
             'edupulse.backtest.figures': { 'edupulse.backtest.figures.by_school': ( 'backtest.figures.html#by_school',

@@ -29,7 +29,7 @@ from edupulse.backtest.ahead import (
 from edupulse.backtest.alarms import check_future
 from edupulse.backtest.api import cross_validation, long_frame
 from edupulse.backtest.choosing import figures_then, known_figures, make_choices, reached_figures
-from edupulse.backtest.counselors import counselor_figures, read_caseloads
+from edupulse.backtest.counselors import counselor_figures, places_told, read_caseloads
 from edupulse.backtest.figures import settled_rows
 from edupulse.backtest.fold import Judging, fold_figures, plain, score_fold, stored_labels
 from edupulse.backtest.grid import Configuration, Fold, grid
@@ -281,6 +281,8 @@ def test_no_small_count_is_in_the_file(reported):
         counts = [row[name] for name in SHARED]
         assert counts == [None] * 4 or not any(0 < count < 10 for count in counts)
         assert row["left"] is None or row["left"] >= 10 or row["left"] == 0
+    places = [*told["counselors"], *(row for fold in told["folds"] for row in fold["figures"]["schools"])]
+    assert all(row["students_who_left"] is None or row["students_who_left"] >= 10 for row in places)
     points = [point for fold in told["folds"] for point in fold["figures"]["calibration"] or []]
     assert all(point["students_who_left"] >= 10 and point["students"] >= 10 for point in points)
 
@@ -329,7 +331,9 @@ def test_every_group_and_counselor_recomputes_from_the_rows_of_its_runs(reported
 
     runs = dict.fromkeys(row["run_id"] for row in told["counselors"])
     again = [
-        {"run_id": run, **each} for run in runs for each in counselor_figures(rows_of([run]), care, JUDGING)
+        {"run_id": run, **each}
+        for run in runs
+        for each in places_told(counselor_figures(rows_of([run]), care, JUDGING), 10)
     ]
     kept = [{name: value for name, value in row.items() if name != "fold"} for row in told["counselors"]]
     names = {f"counselor.{school}.1" for school in ("hs01", "hs02", "ms01", "ms02")}

@@ -11,6 +11,7 @@ __all__ = ['LEDGER_HEADS', 'pooled', 'median_words', 'early_words', 'share_cell'
 import numpy as np
 import pandas as pd
 
+from ..backtest.counselors import places_told
 from .backtest_charts import name_of
 from .backtest_words import precision_by_year
 from .look import Html, element, join, table
@@ -194,9 +195,9 @@ def each_school(
     "Precision and recall of each school's own list."
     rows = []
     for row in folds.sort_values("fold", kind="stable").itertuples():
-        for school in row.figures["schools"][1:]:
-            few = school["students_who_left"] < n_size
-            left = f"fewer than {n_size}" if few else f"{school['students_who_left']:,}"
+        for school in places_told(row.figures["schools"], n_size)[1:]:
+            few = school["students_who_left"] is None
+            left = "not shown" if few else f"{school['students_who_left']:,}"
             spans = ["–" if few else share_cell(school[kind], "{:.1%}") for kind in ("precision", "recall")]
             usual = "–" if few else f"{school['prevalence']:.2%}"
             rows.append([f"{row.fold} {school['school_id']}", f"{school['students']:,}", left, *spans, usual])
@@ -206,7 +207,7 @@ def each_school(
 
 # %% ../../nbs/91_faces.ledger_words.ipynb #d6953a2d
 def each_counselor(
-    found: pd.DataFrame,  # as from `by_counselor`; empty where no caseload is on record
+    found: pd.DataFrame,  # as from `by_counselor`, after `places_told`; empty where no caseload is on record
     n_size: int,  # smallest number of students who left of whom a figure is shown
 ) -> Html:
     "Precision and recall of each counselor's own list."
@@ -218,8 +219,8 @@ def each_counselor(
         )
     rows = []
     for row in found[found["staff"] != "all"].itertuples():
-        few = row.students_who_left < n_size
-        left = f"fewer than {n_size}" if few else f"{row.students_who_left:,}"
+        few = pd.isna(row.students_who_left) or row.students_who_left < n_size
+        left = "not shown" if few else f"{row.students_who_left:,.0f}"
         spans = ["–" if few else share_cell(span, "{:.1%}") for span in (row.precision, row.recall)]
         head = join([f"{row.fold} {row.staff}", element("div", row.run_id[:8], class_="small")])
         rows.append([head, f"{row.students:,}", left, *spans])

@@ -109,7 +109,7 @@ def weak_schools(
     for fold in kept.folds(title):
         rows = {row["school_id"]: row for row in fold["figures"].get("schools", [])}
         whole = rows.pop("all", None)
-        left = pd.Series({name: row["students_who_left"] for name, row in rows.items()}, dtype=int)
+        left = pd.Series({name: row["students_who_left"] or 0 for name, row in rows.items()}, dtype=int)
         hidden = withheld(left, n_size) if len(left) else left.astype(bool)
         schools |= set(rows)
         for name, row in rows.items():

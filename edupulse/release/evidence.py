@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from ..evaluation.enough import FEW, LEAST_LEFT
 from ..evaluation.fairness import Audit, gate
 from ..features.catalog import FEATURE_SETS, feature_version, inputs_apart
-from ..model.checkpoint import read_folder
+from ..model.checkpoint import check_format, read_folder
 from .again import judge_again, unlike
 from ..settings import Settings
 from ..store.engine import session
@@ -77,14 +77,14 @@ def check_usable(
     model: ModelRecord,
     settings: Settings,
 ) -> None:
-    "Refuse a folder with another hash, features that are not made any more, and inputs that nobody gives."
+    "Refuse a folder with another hash or of another format, features that are not made any more, inputs that nobody gives."
     files = read_folder(settings.home / "models" / model.version, model.kept["digest"])
     if not model.feature_set:
         raise ValueError(
             f"model {model.version} reads features {model.feature_version or 'without a version'}, which this version of "
             "EduPulse does not make; train again: edupulse run train"
         )
-    read = dict(json.loads(files["model.json"])["columns"])
+    read = dict(check_format(json.loads(files["model.json"]))["columns"])
     if apart := inputs_apart(read, FEATURE_SETS[model.feature_set].columns):
         how = " -p supported exclude" if "supported" in read.get("context", ()) else ""
         raise ValueError(
