@@ -3472,6 +3472,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'edupulse.jobs.upkeep': { 'edupulse.jobs.upkeep.do_backup': ('jobs.upkeep.html#do_backup', 'edupulse/jobs/upkeep.py'),
                                       'edupulse.jobs.upkeep.do_retention': ('jobs.upkeep.html#do_retention', 'edupulse/jobs/upkeep.py'),
                                       'edupulse.jobs.upkeep.old_pages': ('jobs.upkeep.html#old_pages', 'edupulse/jobs/upkeep.py'),
+                                      'edupulse.jobs.upkeep.old_rows': ('jobs.upkeep.html#old_rows', 'edupulse/jobs/upkeep.py'),
                                       'edupulse.jobs.upkeep.old_runs': ('jobs.upkeep.html#old_runs', 'edupulse/jobs/upkeep.py')},
             'edupulse.jobs.whole': { 'edupulse.jobs.whole.Seen': ('jobs.whole.html#seen', 'edupulse/jobs/whole.py'),
                                      'edupulse.jobs.whole.check_whole': ('jobs.whole.html#check_whole', 'edupulse/jobs/whole.py'),
