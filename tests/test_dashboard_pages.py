@@ -1,6 +1,7 @@
 """The counselor's, the principal's and the data scientist's pages, used in a real browser as they will be used."""
 
 import json
+import os
 import re
 import time
 import zlib
@@ -302,6 +303,65 @@ def faults(tab, where: str, width: int) -> list[str]:
         wide = tab.page.evaluate(OVER)
         found += [f"{where} {narrow}: {wide} pixels too wide"] if wide > 0 else []
     return found
+
+
+def run_a_night(engine):
+    """The jobs of one night: one done, one refused, one given up, one that waits."""
+    from datetime import UTC, datetime, timedelta
+
+    from edupulse.jobs.lease import Terms, claim, fail, succeed
+    from edupulse.jobs.record import Wish, add
+
+    night, terms = datetime.now(UTC) - timedelta(hours=3), Terms(attempts=1)
+    for kind, hours in (("import", 0), ("backup", 0), ("score", 0), ("report", 9)):
+        add(engine, Wish(kind, f"{kind} on {night.date()}", due_at=night + timedelta(hours=hours)), night)
+    while job := claim(engine, "w", terms, night):
+        if job.kind == "import":
+            succeed(engine, job, {"told": "27,814 rows read, 27,812 accepted"}, {}, night)
+        else:
+            word = {
+                "backup": "no room on the disk: 2.1 GB are needed",
+                "score": "4 of 6 schools have not sent the last week",
+            }
+            fail(engine, job, word[job.kind], terms, night, again=job.kind == "backup")
+
+
+def test_whoever_keeps_it_running_sees_what_failed_and_tries_again_by_keyboard(browser, dashboard, store):
+    _, name, _ = people(store, "researcher")[0]
+    with tab_of(browser, dashboard) as tab:
+        tab.become(name)
+        tab.follow("#masthead a[href='jobs.ipynb']")
+        assert tab.text("h1") == "Nothing has run yet" and "Nothing has happened yet" in tab.text("#past")
+        run_a_night(store)
+        tab.open("jobs.ipynb")
+        assert tab.text("h1") == "2 jobs wait for you" and tab.page.locator("article.card").count() == 2
+        assert "4 of 6 schools" in tab.text("#waits") and "27,814 rows" in tab.text("#past")
+        found = faults(tab, "jobs en", 1280)
+        tab.speak("es")
+        assert tab.text("h1") == "2 tareas le esperan" and "Qué hacer" in tab.text("#waits")
+        found += faults(tab, "jobs es", 320)
+        assert not found, "\n".join(found)
+        tab.speak("en")
+        tab.tab_to("article.card button[data-do=retry][aria-label^='Try again: The lists']")
+        tab.page.keyboard.press("Enter")
+        tab.says("The lists of the week")
+        assert tab.text("h1") == "1 job waits for you" and tab.focus()["tag"] != "BODY"
+        assert count(store, "jobs", "kind = 'score' and state = 'queued'") == 1
+        assert count(store, "audit_log", "action = 'retry' and entity = 'job'") == 1
+        tab.page.click("#ahead button[aria-label^='Leave it: The weekly reports']")
+        tab.says("will not be done")
+        assert count(store, "jobs", "kind = 'report' and state = 'cancelled'") == 1
+        if place := os.environ.get("EDUPULSE_TEST_PICTURES"):
+            for width in (1280, 320):
+                tab.page.set_viewport_size({"width": width, "height": 900})
+                tab.page.screenshot(path=Path(place) / f"jobs-{width}.png", full_page=True)
+    counselor = people(store, "counselor")[0][1]
+    with tab_of(browser, dashboard) as tab:
+        tab.become(counselor)
+        assert not tab.page.locator("a[href='jobs.ipynb']").count()
+        tab.page.goto(f"{tab.address}/jobs.ipynb")
+        assert "waits for you" not in tab.text("main")
+        tab.errors.clear()  # the refusal itself
 
 
 WIDTHS = (

@@ -89,6 +89,7 @@ PAGES = {
     "week": "edupulse.dashboard.week_page:PAGE",
     "student": "edupulse.dashboard.student_page:PAGE",
     "school": "edupulse.dashboard.school_page:PAGE",
+    "jobs": "edupulse.dashboard.jobs_page:PAGE",
 }  # name → module and the name of its Page
 
 # %% ../../nbs/92_dashboard.desk.ipynb #cedc9063

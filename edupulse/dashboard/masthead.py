@@ -26,8 +26,8 @@ PAGES_OF = {
     "counselor": ("week", "school"),
     "teacher": ("week",),
     "administrator": ("school", "week"),
-    "researcher": ("school",),
-    "operator": (),
+    "researcher": ("school", "jobs"),
+    "operator": ("jobs",),
 }  # role → pages in its masthead
 
 # %% ../../nbs/92_dashboard.masthead.ipynb #39ab251d
