@@ -66,6 +66,7 @@ class Scheduled(BaseSettings):
     schedule_backup: str = ""
     report_folder: str = ""  # a share that gets a copy of the finished reports; empty: none
     keep_days: int = Field(400, ge=7)  # of reports and of the records of jobs
+    keep_backups: int = Field(14, ge=1)  # nights; of the last twelve months the first of each stays too
     job_lease_seconds: int = Field(60, ge=1)  # after which a silent worker's job is another's
     job_backoff_seconds: int = Field(60, ge=0)  # before a failed job is tried again; then four times that
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -15,6 +16,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -151,20 +153,18 @@ def free_port():
         return found.getsockname()[1]
 
 
-@pytest.fixture
-def proxy(tmp_path):
-    "nginx with our file, in front of a server that tells what arrives; yields the address of its TLS side."
+@contextmanager
+def nginx_before(tmp_path, address, username):
+    "nginx with our file, in front of a server; yields the address of its TLS side, of its plain side, and its folder."
     program = os.environ.get("EDUPULSE_TEST_NGINX") or shutil.which("nginx")
     if not program or not shutil.which("openssl"):
         pytest.skip(
             "NOT TESTED: nginx or openssl is not here; install nginx, or name it in EDUPULSE_TEST_NGINX"
         )
-    behind = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    threading.Thread(target=behind.serve_forever, daemon=True).start()
     made = subprocess.run(
         ["openssl", "passwd", "-apr1", "secret"], capture_output=True, text=True, check=True
     )
-    (tmp_path / "people.htpasswd").write_text(f"counselor:{made.stdout}")
+    (tmp_path / "people.htpasswd").write_text(f"{username}:{made.stdout}")
     sign = [
         "openssl",
         "req",
@@ -176,6 +176,8 @@ def proxy(tmp_path):
         "/CN=localhost",
         "-days",
         "2",
+        "-addext",
+        "subjectAltName=DNS:localhost",
     ]
     keys = ["-keyout", tmp_path / "tls.key", "-out", tmp_path / "tls.crt"]
     subprocess.run([*sign, *keys], check=True, capture_output=True)
@@ -187,7 +189,7 @@ def proxy(tmp_path):
         "/etc/nginx/tls/": f"{tmp_path}/",
         "/etc/nginx/people/": f"{tmp_path}/",
         "/etc/nginx/mime.types": f"{tmp_path}/mime.types",
-        "http://dashboard:8866": f"http://127.0.0.1:{behind.server_port}",
+        "http://dashboard:8866": address,
         "listen 8443": f"listen 127.0.0.1:{tls}",
         "listen 8080": f"listen 127.0.0.1:{plain}",
         "/dev/stdout": f"{tmp_path}/access.log",
@@ -213,9 +215,20 @@ def proxy(tmp_path):
             if not knock.connect_ex(("127.0.0.1", tls)):
                 break
         time.sleep(0.05)
-    yield f"https://localhost:{tls}", f"http://localhost:{plain}", tmp_path
-    running.terminate()
-    running.wait()
+    try:
+        yield f"https://localhost:{tls}", f"http://localhost:{plain}", tmp_path
+    finally:
+        running.terminate()
+        running.wait()
+
+
+@pytest.fixture
+def proxy(tmp_path):
+    "nginx in front of a server that tells what arrives."
+    behind = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    threading.Thread(target=behind.serve_forever, daemon=True).start()
+    with nginx_before(tmp_path, f"http://127.0.0.1:{behind.server_port}", "counselor") as running:
+        yield running
     behind.shutdown()
     behind.server_close()
 
@@ -249,3 +262,92 @@ def test_who_looks_is_what_nginx_says_and_never_what_a_browser_sends(proxy):
         assert answer.read() == b"ok\n"
     kept = (folder / "access.log").read_text() + (folder / "error.log").read_text()
     assert "Invented" not in kept and " 200 GET " in kept
+
+
+@pytest.mark.soak  # a whole dashboard; what nginx does is proved above
+def test_a_page_and_its_socket_come_through_nginx_and_tls_from_the_real_dashboard(request, tmp_path):
+    from dashboards import Visitor, served
+    from databases import postgresql_database
+    from websockets.sync.client import connect as connect_socket
+
+    from edupulse.care.examples import invent_care
+    from edupulse.store.engine import connect
+
+    template = request.getfixturevalue("migrated_postgresql")
+    (tmp_path / "home").mkdir()
+    with ExitStack() as stack:
+        url = stack.enter_context(postgresql_database(request.getfixturevalue("postgresql"), template))
+        engine = connect(url)
+        invent_care(engine, 40)
+        engine.dispose()
+        signed = {"EDUPULSE_IDENTITY_HEADER": "X-Forwarded-User", "EDUPULSE_DATABASE_URL": url}
+        dashboard = stack.enter_context(served(tmp_path / "home", **signed))
+        tls, _, folder = stack.enter_context(nginx_before(tmp_path, dashboard.address, "rivera"))
+        dashboard.address = tls
+        visitor = Visitor(dashboard)
+        visitor.web.trust_env = False  # the environment may name another authority
+        visitor.web.verify, visitor.web.auth = str(folder / "tls.crt"), ("rivera", "secret")
+        visitor.web.headers["X-Forwarded-User"] = "okoye"  # what a browser says of itself
+        first = visitor.get("/")
+        assert first.url.endswith("/week.ipynb") and {"Secure", "HttpOnly"} <= {
+            part.strip() for part in first.headers["Set-Cookie"].split(";")
+        }
+        page = visitor.open("week")
+        cookies = "; ".join(f"{each.name}={each.value}" for each in visitor.web.cookies)
+        signed = "Basic " + base64.b64encode(b"rivera:secret").decode()
+        place = f"{tls.replace('http', 'ws', 1)}/api/kernels/{page.kernel_id}/channels?session_id=1"
+        trusting = ssl.create_default_context(cafile=folder / "tls.crt")
+        options = {"ssl": trusting, "max_size": None, "open_timeout": 60}
+        with connect_socket(
+            place, additional_headers={"Cookie": cookies, "Authorization": signed}, **options
+        ) as socket:
+            page.tell(socket, "hello", **{"pass": page.slip, "lang": "en", "browser": "en"})
+            shown = page.hear(socket, 60)
+        assert "Rivera" in shown["regions"]["masthead"] and "This week" in shown["regions"]["page"]
+        with pytest.raises(Exception, match="401"):
+            connect_socket(place, additional_headers={"Cookie": cookies}, **options)
+
+
+def run_of(name, folder, port):
+    "A service's own command with the places of this machine, and what asks after its health."
+    service = SERVICES[name]
+    words = [*service["entrypoint"], *service["command"]]
+    own = {"/state": str(folder), "0.0.0.0": "127.0.0.1", "=5000": f"={port}", "=8888": f"={port}"}
+    for old, new in own.items():
+        words = [word.replace(old, new) for word in words]
+    health = [
+        word.replace("5000", str(port)).replace("8888", str(port))
+        for word in service["healthcheck"]["test"][1:]
+    ]
+    assert str(port) in " ".join(words) and str(port) in health[-1]
+    return words, health
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param("mlflow", marks=pytest.mark.soak), "jupyter"]
+)  # MLflow makes its tables
+def test_a_service_s_own_command_answers_its_own_question_after_its_health(name, tmp_path):
+    words, health = run_of(name, tmp_path, free_port())
+    tools = Path(sys.executable).parent
+    command = [
+        str(tools / words[0]),
+        *words[1:],
+        *(["--workers=1"] if name == "mlflow" else ["--allow-root"]),
+    ]
+    home = {"HOME": str(tmp_path), "JUPYTER_TOKEN": "secret", "PATH": f"{tools}:{os.environ['PATH']}"}
+    told = (tmp_path / "told.txt").open("w")
+    running = subprocess.Popen(
+        command, env={**os.environ, **home}, cwd=tmp_path, stdout=told, stderr=told, start_new_session=True
+    )
+    try:
+        until = time.monotonic() + 120
+        ask = [sys.executable, *health[1:]]
+        while subprocess.run(ask, capture_output=True).returncode:
+            assert running.poll() is None and time.monotonic() < until, (tmp_path / "told.txt").read_text()[
+                -2000:
+            ]
+            time.sleep(0.5)
+    finally:
+        os.killpg(running.pid, signal.SIGTERM)
+        running.wait(30)
+        told.close()

@@ -461,3 +461,147 @@ def test_a_hundred_killed_workers_change_no_score(four_years, tmp_path):
     for run in (home / "runs" / "score").glob("2*"):
         assert {"score.ipynb", "score.html", "run.json"} <= {file.name for file in run.iterdir()}
     assert not list((home / "runs").rglob("*.partial"))
+
+
+# --- every kind to its end -------------------------------------------------------------------------------------------
+
+
+def with_key(settings):
+    "The same settings with a key for backups, away from them."
+    from edupulse.keep.cipher import new_key
+
+    file = settings.home.parent / "keys" / "backup.key"
+    return settings.model_copy(update={"backup_key": str(file if file.is_file() else new_key(file))})
+
+
+def do_all(settings, engine, kinds):
+    "Real workers do jobs of these kinds, one after the other; how they ended."
+    for number, kind in enumerate(kinds):
+        add(engine, Wish(kind, f"{number} {kind}", due_at=datetime.now(UTC) - timedelta(hours=9 - number)))
+    worker = begin_worker(settings, "--once")
+    told, errors = worker.communicate(timeout=560)
+    assert worker.returncode == 0, errors.decode()
+    return {job.kind: job for job in listed(engine) if job.key.partition(" ")[0].isdigit()}
+
+
+def test_a_backup_is_proved_by_a_worker_and_a_refusal_waits_for_a_person(place):
+    from edupulse.keep.backup import last_backup
+
+    settings, engine = place
+    settings = with_key(settings.model_copy(update={"keep_backups": 1}))
+    old = settings.folder("backups") / "edupulse-20240102-010000.backup"
+    for day in ("20240101", "20240102"):
+        old.with_name(f"edupulse-{day}-010000.backup").write_bytes(b"old")
+    done = do_all(settings, engine, ("score", "backup"))
+    assert done["backup"].state == "succeeded", done["backup"].error
+    assert "all equal" in done["backup"].outcome["told"] and done["backup"].outcome["removed"] == 1
+    assert not old.exists()
+    last = last_backup(settings.home)
+    assert last.drilled_at >= last.made_at[:19] and Path(last.file).is_file()
+    assert done["score"].state == "failed" and done["score"].due_at is None, "a refusal waits for a person"
+    assert "no score was made" in done["score"].error
+
+
+def test_a_backup_that_is_not_equal_waits_for_a_person_and_no_older_one_goes(place, monkeypatch):
+    from edupulse.jobs import upkeep
+    from edupulse.jobs.record import Refused
+    from edupulse.keep import restore
+
+    settings, engine = place
+    settings = with_key(settings.model_copy(update={"keep_backups": 1}))
+    upkeep.do_backup(settings, engine, None)
+    before = set(settings.folder("backups").glob("*.backup"))
+    time.sleep(1.1)  # a backup is called after its second
+    put_back = restore.put_in_place
+
+    def lose_a_row(folder, manifest, target):  # what a disk may do between the one reading and the other
+        put_back(folder, manifest, target)
+        other = connect(target.url)
+        with session(other) as db:
+            db.execute(sa.text("insert into schools (school_id, name) values ('x', 'x')"))
+        other.dispose()
+
+    monkeypatch.setattr(restore, "put_in_place", lose_a_row)
+    with pytest.raises(Refused, match="not equal to the backup: table schools"):
+        upkeep.do_backup(settings, engine, None)
+    assert before < set(settings.folder("backups").glob("*.backup"))
+
+
+@pytest.mark.soak  # two trainings
+def test_every_kind_of_job_is_done_to_its_end_by_a_worker(four_years, tmp_path):
+    import shutil
+
+    from edupulse.faces.demo import pick_dates
+    from edupulse.faces.reports import run_report
+    from edupulse.store.lookups import model_on_record
+
+    shutil.copytree(four_years, home := tmp_path / "home")
+    dates = pick_dates(home / "records" / "calendar.csv")
+    for file in (home / "records").glob("*.csv"):
+        os.utime(file, (1, 1))
+    settings = with_key(Settings(home=home, watch_folder=str(home / "records"), log_level="WARNING"))
+    asked = {"train_until": dates.train_until, "members": 1, "max_epochs": 2}
+    run_report("train", asked, settings=settings)
+    engine = connect(settings.url)
+    add(engine, Wish("score", "9 score", {"as_of": str(dates.as_of)}, datetime.now(UTC) - timedelta(hours=5)))
+    done = do_all(
+        settings, engine, ("import", "features", "drift", "retrain", "retention", "backup", "report")
+    )
+    found = {kind: (job.state, job.error) for kind, job in done.items()}
+    assert found == dict.fromkeys(found, ("succeeded", None)) and set(found) >= set(JOB_KINDS) - {"mail"}
+    assert model_on_record(engine, "challenger").version != model_on_record(engine).version
+    assert "students scored" in done["score"].outcome["told"] and "promises_broken" in done["drift"].outcome
+    assert not unfinished(home)
+    engine.dispose()
+
+
+WAITS = """
+import sys
+from edupulse.faces.terminal import begin, open_store
+from edupulse.jobs.worker import make_worker, serve
+settings = begin()
+engine = open_store(settings)
+print("ready", flush=True)
+serve(make_worker(settings, engine, look_seconds=600))
+"""
+
+
+@pytest.fixture
+def waits_on_postgresql(request, tmp_path, monkeypatch):
+    "A migrated PostgreSQL store; SQLite's bell is heard in its own notebook."
+    from databases import postgresql_database
+
+    monkeypatch.setenv("EDUPULSE_HOME", str(tmp_path / "home"))
+    template = request.getfixturevalue("migrated_postgresql")
+    with postgresql_database(request.getfixturevalue("postgresql"), template) as url:
+        engine = connect(url)
+        yield engine, url
+        engine.dispose()
+
+
+def test_postgresql_s_bell_wakes_a_worker_that_waits(waits_on_postgresql, tmp_path):
+    from edupulse.faces.reports import environment
+    from edupulse.jobs.bell import ring
+
+    store, url = waits_on_postgresql
+    settings = Settings(home=tmp_path / "home", database_url=url, log_level="WARNING")
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WAITS],
+        env={**os.environ, **environment(settings)},
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+    )
+    try:
+        assert worker.stdout.readline() == b"ready\n"
+        add(store, Wish("retention", "first"))  # it looks once before it waits
+        wait_for(store, "first", ("succeeded",))
+        time.sleep(1)
+        add(store, Wish("retention", "second"))
+        time.sleep(1.5)
+        assert find(store, "second").state == "queued", "it did not wait"
+        ring(settings)
+        assert wait_for(store, "second", ("succeeded",)).outcome["told"].startswith("0 folders")
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=60)
+    assert worker.returncode == 0

@@ -109,14 +109,17 @@ def waiting_card(
 ) -> Html:
     "A job that waits for a person: what went wrong, what mends it, and the ways on."
     how = "jobs.given_up" if job.state == "dead" else "jobs.refused"
-    return card(
+    acts = ("retry", "cancel") if job.state == "failed" else ("retry",)
+    parts = [
         element("h3", job_title(desk, job)),
-        element("p", desk.speech(how, when=moment(desk, job.finished_at), count=job.attempts), class_="small"),
+        element(
+            "p", desk.speech(how, when=moment(desk, job.finished_at), count=job.attempts), class_="small"
+        ),
         said_by(desk, job.error or ""),
         element("p", element("strong", desk.speech("jobs.to_do")), " ", desk.speech(f"jobs.mend.{job.kind}")),
-        element("div", [act_button(desk, job, act) for act in (("retry", "cancel") if job.state == "failed" else ("retry",))],
-                class_="actions"),
-    )  # fmt: skip
+        element("div", [act_button(desk, job, each) for each in acts], class_="actions"),
+    ]
+    return card(join(parts))
 
 # %% ../../nbs/93_dashboard.jobs_page.ipynb #45524adb
 def alert_lines(
