@@ -75,13 +75,19 @@ def healed(month: Month, key: str, fault: str, told: str = "", lost: int = 0) ->
     month.ended.append(f"{fault}: {key} healed; {on_record}")
 
 
+def alerted(month: Month, key: str) -> bool:
+    """Whether somebody has a mail about a job."""
+    return any(key in mail.get_content() for mail in month.post.office.read() if not mail.is_multipart())
+
+
 def told_and_mended(month: Month, key: str, fault: str, told: str) -> None:
-    """The job failed and said so in words; after the mend a person's word was enough."""
+    """The job failed, said so in words and in a mail; after the mend a person's word was enough."""
     job = month.job(key)
     assert job.state in ("failed", "dead") and job.due_at is None, (key, job.state, job.due_at)
     assert told.lower() in (job.error or "").lower(), (key, job.error)
-    listed = month.command("jobs", "list").stdout
-    assert f"{job.number}  {key}: " in listed and job.error in listed
+    overview = month.command("jobs", "list").stdout
+    assert f"{job.number}  {key}: " in overview and job.error in overview
+    until(lambda: alerted(month, key))
     assert month.command("jobs", "retry", job.number).returncode == 0
     month.settle()
     assert month.job(key).state == "succeeded", month.job(key)
@@ -140,8 +146,13 @@ def full_disk(month: Month, day: date, kind: str = "report") -> Iterator[None]:
     """The disk of the home fills up while a job writes, and has room again once that was told, or could not even be told."""
     key, ballast = f"{kind} on {day}", month.settings.home / "ballast"
 
+    mounted = month.settings.home.is_mount()
+
     def fill_and_free() -> None:
-        until(lambda: at_work(month, key))
+        process = until(lambda: at_work(month, key))
+        if not mounted:  # this user may not mount a disk: no file of the job may grow
+            process.rlimit(resource.RLIMIT_FSIZE, (2**12,) * 2)
+            return
         fill(ballast)
         with suppress(AssertionError):
             until(lambda: failed_once(month, key), 20)
@@ -151,7 +162,7 @@ def full_disk(month: Month, day: date, kind: str = "report") -> Iterator[None]:
         yield
     job = month.job(key)
     assert job.attempts or job.losses, f"{key} did not notice"
-    healed(month, key, "full disk")
+    healed(month, key, f"full disk ({'tmpfs' if mounted else 'RLIMIT_FSIZE'})")
 
 
 @contextmanager
@@ -225,6 +236,7 @@ def half_extract(month: Month, day: date) -> Iterator[None]:
     yield
     job = month.job(key)
     assert job.state == "failed" and job.due_at is None and "half extract" in job.error, job
+    until(lambda: month.post is None or alerted(month, key))
     month.ended.append(f"half extract: {key} failed and told: {job.error}")
 
 

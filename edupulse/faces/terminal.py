@@ -231,7 +231,12 @@ LACKS = {
         "MemoryError",
         "llocate memory",
     ),
-    "the disk is full: make room, then try again": ("No space left", "disk is full", "DiskFull"),
+    "the disk is full: make room, then try again": (
+        "No space left",
+        "disk is full",
+        "DiskFull",
+        "File too large",
+    ),
 }  # what a person is told → how libraries say it
 
 
