@@ -1,9 +1,6 @@
 """Alerts: each cause is told once, to everybody and by every way, and not at night; whoever tells twice at once tells once."""
 
 import json
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -12,11 +9,13 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mailservers import PostOffice, certificate, free_port, mail_server, webhook
+from typer.testing import CliRunner
 
 from edupulse.alerts.look import QUICK, look
 from edupulse.alerts.record import Cause, open_alerts, past_alerts
 from edupulse.alerts.record import settle as open_and_close
 from edupulse.alerts.tell import is_quiet, tell
+from edupulse.faces.cli import app
 from edupulse.faces.exporter import figures_once
 from edupulse.faces.reports import environment
 from edupulse.jobs.lease import Terms, claim, fail, succeed
@@ -166,15 +165,21 @@ def test_a_webhook_that_sends_elsewhere_or_says_no_is_not_followed_and_becomes_a
     assert still_open(store) == ["mail failed alerts", "stale HS01"] and len(told) == 2
 
 
-def test_without_a_way_alerts_are_on_record_in_the_figures_and_told_when_there_is_one(store, watched, capfd):
+def test_without_a_way_alerts_are_on_record_in_the_figures_and_told_when_there_is_one(
+    store, watched, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
     break_import(store, "2026-01-05", NOW)
     set_up = watched()
     assert look(set_up, store, NOW, QUICK).told == 0 and still_open(store) == ["job import"]
     assert 'edupulse_alerts_open{kind="job"} 1.0' in figures_once(set_up)
-    command = [sys.executable, "-m", "edupulse.faces.cli", "alerts"]
-    around = {"env": {**os.environ, **environment(set_up)}, "cwd": set_up.home.parent, "text": True}
-    shown = subprocess.run(command, **around, capture_output=True).stdout
-    assert "half" in shown and "nobody was told yet" in shown and "edupulse jobs retry" in shown
-    checked = subprocess.run([*command, "check", "--json"], **around, capture_output=True)
-    assert checked.returncode == 1 and json.loads(checked.stdout)["open"][0]["kind"] == "job"
-    assert look(watched(alert_webhook="https://hooks.example.org/1"), store, NOW, QUICK).told == 1
+    with webhook() as (address, told):
+        for name, value in environment(watched(alert_webhook=address)).items():
+            monkeypatch.setenv(name, value)
+        shown = CliRunner().invoke(app, ["alerts"]).output
+        assert (
+            "half" in shown and "nobody was told yet" in shown and "edupulse jobs retry" in shown and not told
+        )
+        checked = CliRunner().invoke(app, ["alerts", "check"])
+    assert checked.exit_code == 1 and "half" in checked.output
+    assert [said["kind"] for _, _, said in told] == ["job"]  # no worker lives, and it was told all the same

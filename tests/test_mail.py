@@ -16,7 +16,9 @@ from alembic import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mailservers import PostOffice, certificate, free_port, mail_server
+from typer.testing import CliRunner
 
+from edupulse.faces.cli import app
 from edupulse.faces.reports import environment
 from edupulse.jobs.post import ask_for_mail, deliver, do_mail
 from edupulse.jobs.record import Later, Refused, Wish, add, listed
@@ -282,6 +284,26 @@ def test_a_worker_brings_what_is_due_without_being_asked(store, post, pem, tmp_p
     (job,) = listed(store)
     assert (job.kind, job.state, job.outcome["told"]) == ("mail", "succeeded", "1 letter went"), done.stderr
     assert len(office.took) == 1 and "@" not in done.stdout + done.stderr
+
+
+def test_the_mail_server_is_tried_and_a_dry_run_sends_nothing(store, post, pem, monkeypatch, tmp_path):
+    if store.dialect.name == "postgresql":
+        pytest.skip("the commands ask either database in the same way")
+    office = PostOffice({"gone@example.org": ["550 5.1.1 no such user"]})
+    put(store, [letter(1)], MONDAY)
+    monkeypatch.chdir(tmp_path)
+    with mail_server(office, pem) as port:
+        for name, value in environment(post(port)).items():
+            monkeypatch.setenv(name, value)
+        said = CliRunner().invoke(app, ["mail", "dry-run"]).output
+        assert (
+            "to duty@example.org" in said
+            and "1 letter would go; nothing was sent" in said
+            and not office.took
+        )
+        assert "took it (starttls)" in CliRunner().invoke(app, ["mail", "test", "duty@example.org"]).output
+        refusal = CliRunner().invoke(app, ["mail", "test", "gone@example.org"]).exception
+    assert "550 5.1.1" in str(refusal) and len(office.took) == 1 and states(store) == {"digest 1": "queued"}
 
 
 # --- nothing in it that somebody else wrote --------------------------------------------------------------------------

@@ -240,9 +240,11 @@ def check(as_json: Json = False) -> None:
 
     from edupulse.alerts.look import look
     from edupulse.faces.terminal import results_alone
+    from edupulse.jobs.post import deliver
 
     with results_alone():
         look(settings, engine, datetime.now(UTC))
+        deliver(settings, engine)  # beside a worker too: each letter is lent to one of them
         engine.dispose()
     if show_alerts(0, as_json):
         raise typer.Exit(1)
