@@ -19,7 +19,7 @@ from ..ingest.outcome import counted
 from .done import Done, last_import, last_scored
 from .guards import sound_model
 from .record import Job, Refused, Wish, add
-from .schedule import zone_of
+from .schedule import day_of, zone_of
 from .scores import scores_on
 from ..settings import Settings
 from ..store.engine import session
@@ -33,10 +33,8 @@ def day_of_job(
 ) -> date:
     "The day whose caseloads count."
     from edupulse.dashboard.masthead import is_demo
-    from edupulse.dashboard.screen import day_of
 
-    planned = "day" in job.arguments and not is_demo(settings)
-    return date.fromisoformat(job.arguments["day"]) if planned else day_of(engine, settings)
+    return last_scored(engine) if is_demo(settings) else day_of(settings, job)
 
 # %% ../../nbs/95_jobs.reports.ipynb #164717d7
 def hash_of(
