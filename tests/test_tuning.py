@@ -14,17 +14,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from databases import postgresql_database
 
+from edupulse.backtest.figures import settled_rows
 from edupulse.backtest.fold import Judging
 from edupulse.backtest.grid import Configuration, Fold
 from edupulse.backtest.kept import run_fold
 from edupulse.backtest.plan import Rolling
 from edupulse.backtest.record import experiment_of, record_fold
 from edupulse.backtest.run import collect
-from edupulse.evaluation.metrics import Resampling
+from edupulse.evaluation.metrics import Ranking, Resampling, auroc
 from edupulse.faces.reports import run_report
 from edupulse.settings import Settings
 from edupulse.training.tracking import tracking_client
@@ -143,6 +145,12 @@ def check_whole(search, recipe, trials, learned):
     assert max(keys.values()) == 1 and {
         note["key"] for notes in tuning.trials["splits"] for note in notes
     } <= set(keys)
+    for row in tuning.trials.itertuples():  # from each figure to its run, and from the run to its rows
+        for run, note in zip(row.run_ids, row.splits, strict=True):
+            key = client.get_run(run).data.tags["fold_key"]
+            rows = settled_rows(pd.read_parquet(job.shelf.folder / "rows" / f"{key}.parquet"))
+            area = auroc(Ranking.of(rows["left"].to_numpy(), rows["risk_score"].to_numpy()))
+            assert np.isclose(area, note["value"], atol=1e-6)
     return tuning
 
 
