@@ -104,13 +104,13 @@ def say_people(
     if judged_people == "leave_out":
         return (
             "Students are kept apart: nobody who is judged was learned from. Whoever stays is judged sooner or later, so those who "
-            "were learned from are mostly leavers and graduates: read the order, not the stated risks."
+            "were learned from are mostly leavers and graduates: stated risks are too high, and the order suffers, too."
         )
     met = f"between {shares}" if " and " in shares else shares
     return (
         f"Of the students judged, {met} had been learned from in earlier years, as a school knows its students; never from a week "
-        "after the test began. With -p judged_people leave_out nobody has: the order is then of strangers, the stated risks of a "
-        "past without those who stayed."
+        "after the test began. With -p judged_people leave_out nobody has, and those who stayed are "
+        "missing from the past: figures get worse, by how much for which of the two reasons cannot be told."
     )
 
 # %% ../../nbs/91_faces.backtest_charts.ipynb #86231b28
