@@ -224,7 +224,10 @@ def read_trajectories(
 ) -> dict[uuid.UUID, list]:  # student → weeks
     "How the risk of some students went, as one model saw it on a date."
     p, wanted, found = predictions.c, list(student_ids), {}
-    days = {as_of, *held_schools(care.engine, as_of, model_version).values()}
+    if not wanted:
+        return {}
+    own = care.viewer.school_id and [care.viewer.school_id]
+    days = {as_of, *held_schools(care.engine, as_of, model_version, own).values()}
     query = sa.select(p.student_id, p.trajectory).order_by(p.as_of)
     query = query.where(p.as_of.in_(days), p.model_version == model_version, ~p.shadow)
     with care.session(read_only=True) as db:

@@ -8,6 +8,7 @@ __all__ = ['DataRule', 'stale_schools', 'without_stale', 'held_schools', 'in_par
 
 # %% ../../nbs/80_scoring.shown.ipynb #fdb0b669
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -59,11 +60,14 @@ def held_schools(
     engine: sa.Engine,
     as_of: date,
     model_version: str,
+    schools: Collection[str] | None = None,  # ids of those that are asked about; all when None
 ) -> dict[
     str, date
 ]:  # school → the day of its last scores; schools that were scored, or never, are not there
     "Schools that were not scored on a date, but before it."
     binds = [sa.bindparam("as_of", as_of, type_=sa.Date), sa.bindparam("model_version", model_version)]
+    binds += [sa.bindparam("everywhere", int(schools is None), type_=sa.Integer)]
+    binds += [sa.bindparam("schools", list(schools or ()), expanding=True, type_=sa.String)]
     query = sa.text(read_sql("scoring/held_schools")).bindparams(*binds)
     with session(engine, read_only=True) as db:
         rows = db.execute(query.columns(school_id=sa.String, scored_on=sa.Date)).all()
@@ -114,7 +118,8 @@ def scores_shown(
     few: bool = False,  # the roll is a small part of the district: ask for its students by name
 ) -> pd.DataFrame:  # the roll with risk_score, risk_category, confidence, judged and scored_on
     "A roll with its scores of a date; of a school that was held back the last ones before, with their day."
-    days = roll["school_id"].map(held_schools(engine, as_of, model_version)).fillna(as_of)
+    there = sorted(set(roll["school_id"]))
+    days = roll["school_id"].map(held_schools(engine, as_of, model_version, there)).fillna(as_of)
     parts = []
     for day in sorted(set(days)) or [as_of]:
         rows = roll[days == day]

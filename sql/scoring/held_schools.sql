@@ -8,6 +8,7 @@ with newest as (
         limit 1
     ) as school_year
     from schools as s
+    where :everywhere = 1 or s.school_id in :schools
 ),
 ours as (
     select e.student_id, e.school_id, e.entry_date
@@ -31,7 +32,7 @@ select s.school_id, (
     join predictions as p on p.student_id = ours.student_id and p.model_version = :model_version and not p.shadow
     where ours.school_id = s.school_id and p.as_of < :as_of and p.as_of > ours.entry_date
 ) as scored_on
-from schools as s
+from newest as s
 where not exists (
     select 1
     from ours
