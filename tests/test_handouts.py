@@ -102,9 +102,10 @@ def test_each_report_holds_its_readers_students_on_paper_too_and_is_the_same_aga
     )  # the researcher gets none
     assert put(store, letters) == 3 and put(store, letters) == 0
 
-    other = order_for(store, tmp_path / "other", made.as_of)
-    write_week(other, store, inputs_of(store, other, "scores"), NOW)
-    assert files_of(other.folder) == files_of(order.folder)
+    if store.dialect.name == "sqlite":  # making all of them twice is enough once
+        other = order_for(store, tmp_path / "other", made.as_of)
+        write_week(other, store, inputs_of(store, other, "scores"), NOW)
+        assert files_of(other.folder) == files_of(order.folder)
 
 
 def test_who_is_gone_has_no_report_and_who_left_a_caseload_is_in_none(store, tmp_path):
@@ -152,6 +153,8 @@ def test_what_a_killed_process_leaves_is_whole_and_the_next_one_completes_it(mig
     shutil.copy(migrated_sqlite, tmp_path / "store.db")
     store = connect(f"sqlite:///{tmp_path / 'store.db'}")
     made, _ = invented(store)
+    with session(store) as db:  # one counselor and a school are enough to be killed between
+        db.execute(sa.update(staff).where(staff.c.username == "cole").values(is_active=False))
     order = order_for(store, tmp_path / "home", made.as_of)
     words = [str(order.settings.home), order.settings.url, str(made.as_of)]
     process = subprocess.Popen(
