@@ -5,7 +5,7 @@ import re
 import shutil
 import string
 import uuid
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -25,6 +25,7 @@ from edupulse.store.tables import (
     drafts,
     enrollments,
     interventions,
+    predictions,
     school_calendar,
     schools,
     students,
@@ -231,3 +232,45 @@ def test_an_address_is_no_way_around(care, strangers, tmp_path, name):
     for asked in (str(strangers[0]), "' or 1=1 --", "", "x" * 4_000):
         shown = " ".join(map(str, desk.open(find_page(name), {"student": asked, "q": MARK}).regions.values()))
         assert str(strangers[1]) not in shown and f">{MARK}" not in shown
+
+
+def test_a_school_that_was_not_scored_anew_is_shown_with_the_day_of_its_last_scores(
+    migrated_sqlite, tmp_path
+):
+    shutil.copy(migrated_sqlite, tmp_path / "edupulse.db")
+    engine = connect(f"sqlite:///{tmp_path / 'edupulse.db'}")
+    theirs = care_of(engine, "rivera")
+    away, day = strangers_to(theirs), theirs.today
+    with engine.begin() as db:  # everybody else has moved to a school that has sent its records
+        db.execute(sa.insert(schools).values(school_id="west", name="West High"))
+        days = [*school_calendar.c.keys()]
+        copied = sa.select(*[sa.literal("west") if c == "school_id" else school_calendar.c[c] for c in days])
+        db.execute(
+            sa.insert(school_calendar).from_select(
+                days, copied.where(school_calendar.c.school_id == "school-0")
+            )
+        )
+        db.execute(sa.update(enrollments).where(enrollments.c.student_id.in_(away)).values(school_id="west"))
+        held = (predictions.c.as_of == day, predictions.c.student_id.not_in(away))
+        db.execute(sa.delete(predictions).where(*held))
+        silent = (
+            school_calendar.c.school_id == "school-0",
+            school_calendar.c.date >= day - timedelta(days=6),
+        )
+        db.execute(sa.update(school_calendar).where(*silent).values(submitted_at=None))
+
+    def shown(name, **asked):
+        return str(
+            Desk(engine, theirs, day, Settings(home=tmp_path)).open(find_page(name), asked).regions["page"]
+        )
+
+    week, last = shown("week"), f"{day - timedelta(weeks=1):%-d %b}"
+    assert f"its students stand as they did on {last}." in week and week.count('class="card columns"') >= 8
+    met = re.search(r"student\.ipynb\?student=([0-9a-f-]+)", week).group(1)
+    student = shown("student", student=met)
+    assert (
+        f"as of {last}: too little has come in from the school since" in student
+        and "Why on the list" in student
+    )
+    assert f"stand as they did on {last}." in shown("school")
+    engine.dispose()
