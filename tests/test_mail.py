@@ -1,11 +1,14 @@
 """Mail: each letter once or not at all, whatever is killed and whoever answers; nothing in it that somebody else wrote."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import threading
+import time
 import uuid
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -270,6 +273,33 @@ def test_a_sender_that_is_killed_in_the_middle_sends_nothing_twice(store, post, 
         assert str(deliver(settings, store)) == "1 letter went"
     twice = [each["Message-ID"] for each in office.read()]
     assert len(twice) == 4 and len(set(twice)) == 3  # by its number the second can be known
+
+
+@pytest.mark.soak
+def test_senders_that_are_killed_at_random_send_nothing_twice_and_lose_nothing_unsaid(store, post, pem):
+    "Sixty letters, and one sender after another killed at a random moment of its work."
+    chance, office, kills = random.Random(7), PostOffice(hold_seconds=0.03), 0
+    put(store, [letter(number) for number in range(60)], MONDAY)
+    with mail_server(office, pem) as port:
+        settings = post(port)
+        while "queued" in states(store).values():
+            office.begun.clear()
+            sender = subprocess.Popen(
+                [sys.executable, "-c", KILLED], env={**os.environ, **environment(settings)}
+            )
+            assert office.begun.wait(60)
+            time.sleep(chance.random() * 0.3)
+            sender.kill()
+            sender.wait()
+            kills += 1
+    time.sleep(0.5)  # what the server still had in hand
+    state.doubt(store, datetime.now(UTC) + 2 * state.LEASE)
+    found = states(store)
+    arrived = Counter(each["Message-ID"] for each in office.read())
+    known = {mail.key: arrived[mail.message_id] for mail in outbox.listed(store, 100)}
+    assert max(arrived.values()) == 1 and set(found.values()) <= {"sent", "uncertain"}
+    assert all(known[key] == 1 for key, word in found.items() if word == "sent")
+    assert 5 <= kills and Counter(found.values())["uncertain"] <= kills
 
 
 def test_a_worker_brings_what_is_due_without_being_asked(store, post, pem, tmp_path):
