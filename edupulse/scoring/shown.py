@@ -118,8 +118,8 @@ def scores_shown(
     few: bool = False,  # the roll is a small part of the district: ask for its students by name
 ) -> pd.DataFrame:  # the roll with risk_score, risk_category, confidence, judged and scored_on
     "A roll with its scores of a date; of a school that was held back the last ones before, with their day."
-    there = sorted(set(roll["school_id"]))
-    days = roll["school_id"].map(held_schools(engine, as_of, model_version, there)).fillna(as_of)
+    held = held_schools(engine, as_of, model_version, sorted(set(roll["school_id"])))
+    days = roll["school_id"].map(lambda school: held.get(school, as_of))
     parts = []
     for day in sorted(set(days)) or [as_of]:
         rows = roll[days == day]
