@@ -227,11 +227,10 @@ class Month:
         from edupulse.jobs.record import listed
         from edupulse.jobs.schedule import due
 
+        # The worker asks and takes meanwhile: what is not asked for comes first, or it would be in neither.
+        unasked = [wish.key for wish in due(self.engine, self.settings, self.now)]
         jobs = [job for job in listed(self.engine, 1000, OPEN) if job.state != "failed" or job.due_at]
-        return [
-            *(f"{job.key}: {job.state}, {job.error}" for job in jobs),
-            *(wish.key for wish in due(self.engine, self.settings, self.now)),
-        ]
+        return unasked + [f"{job.key}: {job.state}, {job.error}" for job in jobs]
 
     def settle(self, seconds: float = 300) -> None:
         """Wait until all that is due by the clock has come to an end, whatever end."""
