@@ -251,7 +251,7 @@ def test_a_month_with_twelve_faults_ends_as_one_without(months):
     assert content(faulty) == content(peace)
     for month in months:
         assert not false_greens(month) and not halves(month.settings.home) and not mail_faults(month)
-        assert len(month.post.office.took) > 20
+        assert len(month.post.office.took) >= 15  # letters of four weeks
 
 
 @pytest.mark.soak
