@@ -2619,6 +2619,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'edupulse/faces/post_commands.py'),
                                               'edupulse.faces.post_commands.dry_run': ( 'faces.post_commands.html#dry_run',
                                                                                         'edupulse/faces/post_commands.py'),
+                                              'edupulse.faces.post_commands.foretold': ( 'faces.post_commands.html#foretold',
+                                                                                         'edupulse/faces/post_commands.py'),
                                               'edupulse.faces.post_commands.list_mails': ( 'faces.post_commands.html#list_mails',
                                                                                            'edupulse/faces/post_commands.py'),
                                               'edupulse.faces.post_commands.next_digest': ( 'faces.post_commands.html#next_digest',

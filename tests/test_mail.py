@@ -325,7 +325,8 @@ def test_the_mail_server_is_tried_and_a_dry_run_sends_nothing(store, post, pem, 
     with mail_server(office, pem) as port:
         for name, value in environment(post(port)).items():
             monkeypatch.setenv(name, value)
-        said = CliRunner().invoke(app, ["mail", "dry-run"]).output
+        said = CliRunner().invoke(app, ["mail", "dry-run", "--text"]).output
+        assert letter(1).text.splitlines()[0] in said
         assert (
             "to duty@example.org" in said
             and "1 letter would go; nothing was sent" in said

@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['mail_app', 'Name', 'alerts_app', 'plain', 'list_mails', 'show_mail', 'retry_mail', 'cancel_mail', 'next_digest',
-           'dry_run', 'test_mail', 'show_alerts', 'alerts', 'check']
+           'foretold', 'dry_run', 'test_mail', 'show_alerts', 'alerts', 'check']
 
 # %% ../../nbs/97_faces.post_commands.ipynb #4fcdae7c
+import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -109,7 +111,7 @@ def cancel_mail(name: Name) -> None:
 def next_digest(
     settings: "Settings",
     engine: "Engine",
-) -> list[dict]:  # to, subject, key
+) -> list[dict]:  # to, subject, key, text
     "Letters about the latest reports that are not in the outbox."
     from datetime import date
 
@@ -131,12 +133,28 @@ def next_digest(
     there = known_keys(engine, [each.key for each in letters])
     fresh = [each for each in letters if each.key not in there]
     return [
-        {"to": staff_address(engine, each.to), "subject": each.subject, "key": each.key} for each in fresh
+        {"to": staff_address(engine, each.to), "subject": each.subject, "key": each.key, "text": each.text}
+        for each in fresh
     ]
+
+# %% ../../nbs/97_faces.post_commands.ipynb #f07e701d
+def foretold(
+    letter: dict,  # as from `plain` or `next_digest`
+    ways: Mapping,  # channel → how, of those that are set
+) -> str:
+    "To whom a letter would go, and when."
+    if "number" not in letter:
+        return f"not yet put  to {letter['to']}: {letter['subject']}"
+    lost = "" if letter["channel"] in ways else "  (its way is not set: it waits)"
+    due = f"{letter['due_at']:%Y-%m-%d %H:%M} UTC"
+    return f"{letter['number']}  to {letter['to']}, due {due}: {letter['subject']}{lost}"
 
 # %% ../../nbs/97_faces.post_commands.ipynb #2ead4347
 @mail_app.command("dry-run")
-def dry_run(as_json: Json = False) -> None:
+def dry_run(
+    text: Annotated[bool, typer.Option("--text", help="Each letter whole.")] = False,
+    as_json: Json = False,
+) -> None:
     "What would go to whom, from the outbox and about the latest reports; nothing is sent."
     settings, engine = the_store()
     from edupulse.jobs.post import ways
@@ -148,13 +166,10 @@ def dry_run(as_json: Json = False) -> None:
     if as_json:
         say({"mails": waiting, "digest": ahead, "ways": [*there]})
         return
-    for each in waiting:
-        lost = "" if each["channel"] in there else "  (its way is not set: it waits)"
-        say(
-            f"{each['number']}  to {each['to']}, due {each['due_at']:%Y-%m-%d %H:%M} UTC: {each['subject']}{lost}"
-        )
-    for each in ahead:
-        say(f"not yet put  to {each['to']}: {each['subject']}")
+    for each in waiting + ahead:
+        say(foretold(each, there))
+        if text:
+            say(textwrap.indent(each["text"].rstrip(), "    ") + "\n")
     count = len(waiting) + len(ahead)
     say(f"{count} letter{'' if count == 1 else 's'} would go; nothing was sent.")
 
