@@ -15,7 +15,7 @@ from ..evaluation.fairness import CALLED, FAIL, PASS, UNSURE
 from ..evaluation.groups import PROTECTED
 from ..evaluation.metrics import Interval
 from .backtest_charts import name_of
-from .card_basis import band_rows, shy
+from .card_basis import band_rows, counted_people, shy
 from .fairness_words import HEADS, verdict_mark
 from .look import Html, element, join, notice, table
 from .train_words import stacked
@@ -150,6 +150,12 @@ def band_table(
     "What became of each band on the unseen period."
     if not card.notes.get("bands"):
         return notice("Missing: what became of the bands is not on this machine.", alert=True)
+    if not counted_people(card.notes["bands"]):
+        return notice(
+            "Missing: this model was trained before the students of a band were counted, so nothing of its bands can be told "
+            "without showing a handful. Train it again to see: edupulse run train",
+            alert=True,
+        )
     rows = band_rows(card.notes["bands"], card.n_size)
     heads = ["Band", "Weeks judged", f"Left within {card.model.horizon_days} days"]
     return table(heads, rows, "What became of the bands", numeric=(1, 2))
@@ -182,9 +188,9 @@ def fairness_verdicts(
         return notice(
             "Missing: no audit of this kind of model is kept. Run: edupulse run backtest", alert=True
         )
-    measures = ("false_negative_rate", "precision", "calibration")
-    rows, rest = [], {}
-    for (attribute, group), part in pd.DataFrame(facts["groups"]).groupby(["attribute", "group"], sort=False):
+    table_of, rows, rest = pd.DataFrame(facts["groups"]), [], {}
+    measures = [name for name in HEADS if name in set(table_of["measure"])]
+    for (attribute, group), part in table_of.groupby(["attribute", "group"], sort=False):
         by, named = part.set_index("measure"), f"{CALLED.get(attribute, attribute)} {group}"
         students = "not shown" if pd.isna(by["students"].iloc[0]) else f"{by['students'].iloc[0]:,.0f}"
         words = by["verdict"].reindex(measures)
