@@ -376,7 +376,24 @@ def test_features_that_know_the_future_are_refused(prepared, features, home, tmp
     place = tmp_path / "home"  # and so they are in a store, before any fold
     shutil.copytree(home, place)
     shutil.rmtree(place / "backtest", ignore_errors=True)
-    for file in (place / "features" / "district").glob("*/*/*.parquet"):
+    files = sorted((place / "features" / "district").glob("*/*/*.parquet"))
+    first = prepared.weeks["district"]["school_year"].min()
+    early = [
+        file for file in files if file.parent.name == f"school_year={first}"
+    ]  # learned from, never judged
+    assert early and len(early) < len(files)
+    for file in early:
+        honest = file.read_bytes()
+        rows = pd.read_parquet(file).sort_values(["student_id", "week"])
+        rows["attendance_rate_4w"] = rows.groupby("student_id")["attendance_rate_4w"].shift(-8)
+        rows.to_parquet(file, index=False)
+    run.stored_features.cache_clear()
+    said = rf"in the learning of \d{{4}}/\d\d, school year {first}: .* know the future: attendance_rate_4w; .* known on \d{{4}}-"
+    with pytest.raises(ValueError, match=said):
+        prepare(ASK, Settings(home=place))
+    [file] = early
+    file.write_bytes(honest)
+    for file in files:
         rows = pd.read_parquet(file)
         rows["incidents_ytd"] = rows.groupby("student_id")["incidents_ytd"].transform("max")
         rows.to_parquet(file, index=False)

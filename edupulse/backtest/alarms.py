@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['FORBIDDEN', 'ALARM', 'FEWEST', 'SAMPLE', 'check_names', 'association', 'check_association', 'known_then',
-           'changed_columns', 'check_future']
+           'changed_columns', 'check_future', 'Stretch', 'stretches', 'days_to_check', 'check_splits']
 
 # %% ../../nbs/66_backtest.alarms.ipynb #80fac137
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -137,3 +138,63 @@ def check_future(
             f"different in {changed[worst]:,} of {len(until):,} student-weeks; mend its SQL, and build again"
         )
     return len(until)
+
+# %% ../../nbs/66_backtest.alarms.ipynb #372d3b61
+class Stretch(NamedTuple):
+    "One school year's part of what a split learns from, or of what it is judged on."
+
+    split: str
+    part: str  # learning or test
+    school_year: int
+    days: tuple  # every as_of in it, in order
+
+
+def stretches(
+    weeks: pd.DataFrame,  # school_year, as_of
+    splits: Iterable,  # TimeSplit
+) -> list[Stretch]:
+    "What the splits learn from and are judged on, a school year at a time."
+    days, found = weeks[["school_year", "as_of"]].drop_duplicates().sort_values("as_of"), []
+    for split in splits:
+        last = pd.Timestamp(split.test_until) - pd.Timedelta(days=1)
+        spans = {"learning": (split.train_from, split.learn_until), "test": (split.test_from, last)}
+        for part, (first, end) in spans.items():
+            inside = days[days["as_of"].between(pd.Timestamp(first), end)]
+            years = inside.groupby("school_year")["as_of"]
+            found += [Stretch(split.name, part, int(year), tuple(own)) for year, own in years]
+    return found
+
+# %% ../../nbs/66_backtest.alarms.ipynb #8724b3ec
+def days_to_check(
+    parts: Sequence[Stretch],
+) -> dict[str, Stretch]:  # ISO date, on which the records are taken to end → whose day it is
+    "Two days at least of every stretch: one in its earlier half, one in its later."
+    chosen, shift = {}, 0.25
+    for each in sorted(parts, key=lambda part: len(part.days)):
+        names = [f"{day:%Y-%m-%d}" for day in each.days]
+        if sum(name in chosen for name in names) < 2:
+            for half in (0, 1):
+                chosen.setdefault(names[int((half + shift) / 2 * len(names))], each)
+            shift = (shift + 0.618) % 1  # the golden section: no two years ask in the same week
+    return chosen
+
+# %% ../../nbs/66_backtest.alarms.ipynb #82c2d07c
+def check_splits(
+    snapshot,  # anything whose `connect()` gives DuckDB with the snapshot's views
+    stored: pd.DataFrame,  # weekly rows, as from the feature store
+    splits: Iterable,  # TimeSplit
+    feature_set: str = "district",
+) -> dict:  # days (ISO dates), student_weeks (computed again), of (that the splits use); JSON
+    "Refuse stored features that know the future anywhere in what is learned from or judged."
+    parts = stretches(stored, splits)
+    days, last = days_to_check(parts), {}
+    for day, each in sorted(days.items()):
+        try:
+            check_future(snapshot, stored, day, feature_set)
+        except ValueError as error:
+            where = f"in the {each.part} of {each.split}, school year {each.school_year}"
+            raise ValueError(f"{where}: {error}") from None
+        last[each.school_year] = pd.Timestamp(day)
+    used = stored[stored["as_of"].isin({day for each in parts for day in each.days})]
+    again = int((used["as_of"] <= used["school_year"].map(last)).sum())
+    return {"days": sorted(days), "student_weeks": again, "of": len(used)}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 from tqdm import tqdm
 
-from .alarms import check_future
+from .alarms import check_splits
 from .fold import JUDGED, Judging, at_any_day, fold_figures, score_fold, up_to
 from .grid import Configuration, Fold, grid
 from .models import find_entry, make_model
@@ -51,11 +51,10 @@ def check_columns_then(
     features: pd.DataFrame,  # weekly rows
     folds: Sequence[Fold],
 ) -> None:
-    "Refuse features that change when the records end in the middle of the last test."
+    "Refuse features that change when the records end on days of the learning and of the tests."
     for name in dict.fromkeys(fold.configuration.feature_set for fold in folds):
-        split = [fold.split for fold in folds if fold.configuration.feature_set == name][-1]
-        first, end = pd.Timestamp(split.test_from), pd.Timestamp(split.test_until)
-        check_future(snapshot, features, f"{first + (end - first) / 2:%Y-%m-%d}", name)
+        own = dict.fromkeys(fold.split for fold in folds if fold.configuration.feature_set == name)
+        check_splits(snapshot, features, own, name)
 
 # %% ../../nbs/69_backtest.api.ipynb #379dc390
 def cross_validation(

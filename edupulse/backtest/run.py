@@ -10,12 +10,12 @@ __all__ = ['Ask', 'make_folds', 'read_weeks', 'Prepared', 'prepare', 'check_once
 import json
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import pandas as pd
 from tqdm import tqdm
 
-from .alarms import check_future, check_names
+from .alarms import check_names, check_splits
 from .fold import Judging, Shelf, stored_features
 from .grid import Configuration, Fold, content_key, module_code, titles
 from .kept import run_fold
@@ -85,6 +85,7 @@ class Prepared:
     shelf: Shelf
     weeks: dict[str, pd.DataFrame]  # feature set → student_id, person, school_year, as_of
     folds: tuple[Fold, ...]
+    checked: dict[str, dict] = field(default_factory=dict)  # feature set → as from `check_splits`
 
     def plan(
         self,
@@ -119,19 +120,19 @@ def prepare(
     }
     weeks = {name: read_weeks(store) for name, store in stores.items()}
     folds = make_folds(ask, weeks)
+    checked = {}
     for name, store in stores.items():
-        check_once(shelf, store, [fold.split for fold in folds if fold.configuration.feature_set == name][-1])
-    return Prepared(ask, shelf, weeks, folds)
+        own = dict.fromkeys(fold.split for fold in folds if fold.configuration.feature_set == name)
+        checked[name] = check_once(shelf, store, tuple(own))
+    return Prepared(ask, shelf, weeks, folds, checked)
 
 # %% ../../nbs/68_backtest.run.ipynb #091a8182
 def check_once(
     shelf: Shelf,
     store: FeatureStore,
-    split: TimeSplit,  # in the middle of whose test the records are cut off
-) -> None:
+    splits: tuple[TimeSplit, ...],  # in whose learning and tests the records are cut off
+) -> dict:  # as from `check_splits`
     "Refuse features that know the future, unless these have been checked before."
-    first, end = pd.Timestamp(split.test_from), pd.Timestamp(split.test_until)
-    day = f"{first + (end - first) / 2:%Y-%m-%d}"
     kept = store.manifest
     content = [
         kept.feature_set,
@@ -139,12 +140,14 @@ def check_once(
         kept.fingerprint,
         kept.data,
         module_code("edupulse.backtest.alarms"),
+        [asdict(split) for split in splits],
     ]
-    file = private_folder(shelf.folder / "alarms") / f"{content_key([*content, day])[:24]}.json"
+    file = private_folder(shelf.folder / "alarms") / f"{content_key(content)[:24]}.json"
     if not file.is_file():
         rows = stored_features(shelf.features, kept.feature_set, kept.fingerprint)
-        compared = check_future(shelf.snapshot, rows, day, kept.feature_set)
-        write_durably(file, json.dumps({"day": day, "student_weeks": compared}))
+        told = check_splits(shelf.snapshot, rows, splits, kept.feature_set)
+        write_durably(file, json.dumps(told))
+    return json.loads(file.read_text(encoding="utf-8"))
 
 # %% ../../nbs/68_backtest.run.ipynb #ba8afcb2
 @dataclass(frozen=True, repr=False)

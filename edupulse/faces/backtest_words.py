@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['FIGURES', 'precision_by_year', 'years_apart', 'found_most', 'too_few', 'too_few_headline', 'backtest_headline',
-           'lift_cell', 'score_row', 'score_table', 'split_table', 'run_table', 'backtest_limits']
+           'lift_cell', 'score_row', 'score_table', 'split_table', 'run_table', 'say_checked', 'backtest_limits']
 
 # %% ../../nbs/91_faces.backtest_words.ipynb #e2ecb37c
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -188,6 +188,18 @@ def run_table(
     ]
     heads = ["Split and model", "Configuration", "Run in MLflow", "Seconds"]
     return table(heads, rows, "Where every figure comes from", numeric=[3])
+
+# %% ../../nbs/91_faces.backtest_words.ipynb #343641ee
+def say_checked(
+    checked: Mapping[str, dict],  # feature set → as from `check_splits`
+) -> str:
+    "On how many days, and on what share of the rows, the features were computed again without what came later."
+    return "; ".join(
+        f"{name}: the records were cut off on {len(each['days'])} days, {min(each['days'])} to {max(each['days'])}, two or more in "
+        f"each school year learned from and each judged; {each['student_weeks'] / each['of']:.0%} of the student-weeks were "
+        "computed again from what was known then, and are the same"
+        for name, each in checked.items()
+    )
 
 # %% ../../nbs/91_faces.backtest_words.ipynb #1eb75da9
 def backtest_limits(
