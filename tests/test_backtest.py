@@ -29,7 +29,7 @@ from edupulse.backtest.ahead import (
 from edupulse.backtest.alarms import check_future
 from edupulse.backtest.api import cross_validation, long_frame
 from edupulse.backtest.choosing import figures_then, known_figures, make_choices, reached_figures
-from edupulse.backtest.counselors import counselor_figures, places_told, read_caseloads
+from edupulse.backtest.counselors import counselor_figures, read_caseloads
 from edupulse.backtest.figures import settled_rows
 from edupulse.backtest.fold import Judging, fold_figures, plain, score_fold, stored_labels
 from edupulse.backtest.grid import Configuration, Fold, grid
@@ -43,6 +43,7 @@ from edupulse.evaluation.enough import verdict
 from edupulse.evaluation.fairness import FairnessRule, audit
 from edupulse.evaluation.groups import read_attributes
 from edupulse.evaluation.metrics import Resampling
+from edupulse.faces.backtest_told import hidden_places, leavers_by_place, places_told
 from edupulse.faces.reports import run_report
 from edupulse.features import catalog
 from edupulse.labels import build_labels
@@ -282,7 +283,21 @@ def test_no_small_count_is_in_the_file(reported):
         assert counts == [None] * 4 or not any(0 < count < 10 for count in counts)
         assert row["left"] is None or row["left"] >= 10 or row["left"] == 0
     places = [*told["counselors"], *(row for fold in told["folds"] for row in fold["figures"]["schools"])]
-    assert all(row["students_who_left"] is None or row["students_who_left"] >= 10 for row in places)
+    assert all(not 0 < (row["students_who_left"] or 0) < 10 for row in places)
+    for fold in told["folds"]:
+        figures, lead = fold["figures"], fold["figures"]["lead"]
+        policies = [found["students_who_left"] for found in figures["policies"].values()]
+        totals = [figures["students_who_left"], lead["students"], *policies]
+        totals += [lead[f"students_{days}"] for days in (0, 30, 60)]
+        known = [count for count in totals if count is not None]
+        assert not any(0 < count < 10 for count in known)
+        assert not any(0 < abs(one - other) < 10 for one in known for other in known)
+        left, parts = lead["students"] or 0, [lead[name]["value"] for name in ("early", "late", "never")]
+        shares = [
+            share for share in (*parts, *(lead[f"listed_{days}"]["value"] for days in (0, 30, 60))) if share
+        ]
+        assert not any(0 < round(side * left) < 10 for share in shares for side in (share, 1 - share))
+        assert parts.count(None) != 1, "one hidden of three that add up is told"
     points = [point for fold in told["folds"] for point in fold["figures"]["calibration"] or []]
     assert all(point["students_who_left"] >= 10 and point["students"] >= 10 for point in points)
 
@@ -333,7 +348,11 @@ def test_every_group_and_counselor_recomputes_from_the_rows_of_its_runs(reported
     again = [
         {"run_id": run, **each}
         for run in runs
-        for each in places_told(counselor_figures(rows_of([run]), care, JUDGING), 10)
+        for each in places_told(
+            counselor_figures(rows_of([run]), care, JUDGING),
+            hidden_places(leavers_by_place(rows_of([run]), care), 10),
+            10,
+        )
     ]
     kept = [{name: value for name, value in row.items() if name != "fold"} for row in told["counselors"]]
     names = {f"counselor.{school}.1" for school in ("hs01", "hs02", "ms01", "ms02")}

@@ -16,7 +16,7 @@ from ..backtest.choosing import RULES
 from ..evaluation.enough import FEW, LEAST_LEFT
 from .backtest_charts import name_of
 from .backtest_sums import folded
-from .ledger_words import share_cell
+from .ledger_words import said_count, share_cell
 from .look import Html, element, join, table
 
 # %% ../../nbs/91_faces.ahead_words.ipynb #54253e88
@@ -162,7 +162,8 @@ def policy_table(
             head = join([f"{row.fold} {name_of(row.title)}", element("div", row.run_id[:8], class_="small")])
             spans = [share_cell(found.get(name), "{:.3f}") for name in ("auroc", "precision", "recall")]
             error = "–" if found.get("ece") is None else f"{found['ece']:.4f}"
-            counts = [f"{found['students_who_left']:,}", f"{found['prevalence']:.2%}"]
+            usual = "–" if found["prevalence"] is None else f"{found['prevalence']:.2%}"
+            counts = [said_count(found["students_who_left"]), usual]
             rows.append([head, policy + own, *counts, *spans, error])
     heads = [
         "Split and model",

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .backtest_charts import name_of
+from .backtest_told import count_range
 from .evaluation_charts import model_scales
 from .look import PALETTE, Html, element, figure, join, svg, table
 
@@ -167,6 +168,7 @@ SUMS: dict[str, tuple[str, Callable]] = {
 def sum_table(
     folds: pd.DataFrame,  # as in `Backtest.folds`
     lifts: pd.DataFrame,  # as from `lifts_over`
+    n_size: int,  # smallest group that the district shows
 ) -> Html:
     "Every configuration in one row."
     rows, left = [], [figures["students_who_left"] for figures in folds["figures"]]
@@ -178,8 +180,8 @@ def sum_table(
         rows.append([name_of(title), cells[0], lift, *cells[1:]])
     shares = [figures["prevalence"] for figures in folds["figures"]]
     caption = (
-        f"The mean of {folds['fold'].nunique()} test periods, lowest to highest in small letters. In each {min(left):,} to "
-        f"{max(left):,} students left; {min(shares):.2%} to {max(shares):.2%} of the weeks were followed by leaving."
+        f"The mean of {folds['fold'].nunique()} test periods, lowest to highest in small letters. In each {count_range(left, n_size)} "
+        f"students left; {min(shares):.2%} to {max(shares):.2%} of the weeks were followed by leaving."
     )
     heads = list(SUMS)
     heads = ["Configuration", heads[0], "Lift over rules", *heads[1:]]

@@ -15,6 +15,7 @@ from ..backtest.plan import TimeSplit
 from ..evaluation.enough import LEAST_LEFT
 from .backtest_charts import name_of
 from .backtest_sums import best_of_each
+from .backtest_told import count_range
 from .look import Html, element, join, table
 from .train_words import stacked
 
@@ -204,11 +205,12 @@ def say_checked(
 # %% ../../nbs/91_faces.backtest_words.ipynb #1eb75da9
 def backtest_limits(
     folds: pd.DataFrame,  # as in `Backtest.folds`
+    n_size: int,  # smallest group that the district shows
 ) -> Html:
     "What these figures do not show."
     left = [figures["students_who_left"] for figures in folds["figures"]]
     remarks = [
-        f"Between {min(left):,} and {max(left):,} students left in a test period. An interval covers the luck of these "
+        f"In a test period {count_range(left, n_size)} students left. An interval covers the luck of these "
         "students, not another place, another year or a changed way of recording.",
         "Whatever was done for a student on a list of those years is in the outcome: who stayed because of help counts "
         "as listed in vain.",

@@ -45,7 +45,10 @@ def band_rows(
         [{name: each[f"{name}_horizon"] for name in ("students", "leavers")} for each in told],
         index=[each["band"] for each in told],
     )
-    hidden = {name: withheld(counts, n_size) for name, counts in people.items()} if told else {}
+    hidden = {
+        name: counts.isna() if counts.isna().any() else withheld(counts, n_size)
+        for name, counts in people.items()
+    }
     rows = []
     for each in told:
         few = {name: hidden[name][each["band"]] for name in hidden}

@@ -23,18 +23,21 @@ PARTS = {
     "early": ("60 days ahead or more", PALETTE["bar"]),
     "late": ("only later", PALETTE["bar_low"]),
     "never": ("never listed", "#ECEAE4"),
+    "hidden": ("not told apart, for one part is a handful", "#FFFFFF"),
 }
 
 
 def lead_rows(
-    folds: pd.DataFrame,  # as in `Backtest.folds`
+    folds: pd.DataFrame,  # as from `told_folds`
 ) -> pd.DataFrame:  # fold, name, part, start, end, words
     "The parts of all who left, one after the other, for each model and split."
     rows = []
     for row in folds.sort_values("fold", kind="stable").itertuples():
         start = 0.0
-        for part in PARTS:
-            share = row.figures["lead"][part]["value"]
+        shares = {part: row.figures["lead"][part]["value"] for part in PARTS if part != "hidden"}
+        known = {part: share for part, share in shares.items() if share is not None}
+        known |= {"hidden": 1 - sum(known.values())} if len(known) < len(shares) else {}
+        for part, share in known.items():
             words = f"{share:.0%}" if share >= 0.06 else ""
             if share > 0:
                 rows.append((row.fold, name_of(row.title), part, start, start + share, words))
@@ -76,7 +79,7 @@ def lead_chart(
         + ", ".join(f"{row.end - row.start:.0%} {PARTS[row.part][0]}" for row in part.itertuples())
         for (fold, name), part in rows.groupby(["fold", "name"], sort=False)
     ]
-    order = ", ".join(words for words, _ in PARTS.values())
+    order = ", ".join(words for part, (words, _) in PARTS.items() if part in set(rows["part"]))
     return figure(
         svg(lead_bars(rows), f"When those who left were listed\n{'; '.join(told)}."),
         f"From left to right: {order}. {caption}",

@@ -173,7 +173,7 @@ def never_listed(
     "How many who left were on no list at all, in the latest split."
     last = kept.folds(title)[-1]
     lead = last["figures"].get("lead")
-    if not lead or lead["never"]["value"] is None or lead["students"] < n_size:
+    if not lead or lead["never"]["value"] is None or (lead["students"] or 0) < n_size:
         return []
     span = lead["never"]
     return [

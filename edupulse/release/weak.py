@@ -29,7 +29,7 @@ def weak_schools(
         whole = rows.pop("all", None)
         schools |= set(rows)
         for name, row in rows.items():
-            few = row["students_who_left"] is None or row["students_who_left"] < n_size
+            few = row["students_who_left"] is not None and row["students_who_left"] < n_size
             if few or not row["recall"] or not whole or not whole["recall"]:
                 continue
             judged[name] = judged.get(name, 0) + 1
