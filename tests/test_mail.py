@@ -345,6 +345,24 @@ ANYTHING = st.text(max_size=80) | st.lists(
 ).map("".join)  # fmt: skip
 
 
+@pytest.mark.parametrize("wrong", ["host", "sender", "closed", "open"])
+def test_a_mail_server_that_cannot_be_used_is_told_in_a_sentence(monkeypatch, tmp_path, wrong):
+    from edupulse.faces.terminal import explain
+
+    office = PostOffice()
+    with mail_server(office, None) as port:  # it offers no encryption
+        port = free_port() if wrong == "closed" else port
+        host, sender = "" if wrong == "host" else "127.0.0.1", "me" if wrong == "sender" else "e@example.org"
+        entries = {"home": tmp_path, "smtp_host": host, "smtp_port": port, "mail_from": sender}
+        for name, value in entries.items():
+            monkeypatch.setenv(f"EDUPULSE_{name.upper()}", str(value))
+        error = CliRunner().invoke(app, ["mail", "test", "it@example.org"]).exception
+    said = explain(error)
+    words = {"host": "no smtp_host is set", "sender": "is no address", "closed": "does not answer"}
+    assert words.get(wrong, "does not offer what is asked for") in said and "unexpected" not in said
+    assert office.took == [] and not list(tmp_path.glob("logs/error-*"))
+
+
 @given(subject=ANYTHING, to=ANYTHING | st.emails(), text=ANYTHING, key=ANYTHING)
 @settings(max_examples=120, deadline=None)
 def test_whatever_a_letter_says_it_adds_no_header_and_no_recipient(subject, to, text, key):

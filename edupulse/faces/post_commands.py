@@ -62,7 +62,8 @@ def list_mails(
         say({"mails": [plain(engine, mail) for mail in found]})
         return
     for mail in found:
-        say(f"{mail.number}  {mail.key}: {said(mail, zone_of(settings))}")
+        to = plain(engine, mail)["to"]
+        say(f"{mail.number}  to {to}: {mail.subject}: {said(mail, zone_of(settings))}\n          {mail.key}")
     if not found:
         say("There is no letter.")
 

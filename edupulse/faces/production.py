@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['WIDEST', 'LOCAL', 'DRILL_DAYS', 'PRODUCTION', 'check_people', 'check_address', 'check_groups', 'check_talk',
-           'check_real', 'private_places', 'check_rights', 'check_link', 'check_key', 'check_backups']
+           'check_real', 'private_places', 'check_rights', 'check_link', 'check_key', 'check_backups',
+           'check_schedules']
 
 # %% ../../nbs/94_faces.production.ipynb #02c80c81
 import shlex
@@ -190,6 +191,28 @@ def check_backups(
         )
     return Check("backups", "ok", f"{found}; one was put back for trial on {last.drilled_at[:10]}, equal")
 
+# %% ../../nbs/94_faces.production.ipynb #5e0d7c02
+def check_schedules(
+    settings: Settings,
+) -> Check:
+    "Does the worker import and score by itself?"
+    from edupulse.jobs.schedule import schedules
+    from edupulse.settings import find_settings_file
+
+    found, file = schedules(settings), find_settings_file()
+    where = file or "a settings.ini where the commands are started (none was found)"
+    if not found:
+        mend = f"schedule_import, schedule_score and the others in {where}"
+        return Check("schedules", "fail", "nothing is scheduled", mend)
+    if not settings.watch_folder:
+        mend = f"watch_folder = FOLDER in {where}"
+        return Check("schedules", "fail", "no watch_folder is set: nothing is imported", mend)
+    lost = [kind for kind in ("import", "score") if kind not in found]
+    if lost:
+        mend = " and ".join(f"schedule_{kind} = 15 2 * * *" for kind in lost)
+        return Check("schedules", "fail", f"no schedule for {' and '.join(lost)}", f"{mend}, in {where}")
+    return Check("schedules", "ok", f"on for {', '.join(found)}")
+
 # %% ../../nbs/94_faces.production.ipynb #74f8011d
 PRODUCTION: dict[str, Callable[[Settings], Check]] = {
     "demo": check_real,
@@ -201,5 +224,6 @@ PRODUCTION: dict[str, Callable[[Settings], Check]] = {
     "link": check_link,
     "key": check_key,
     "backups": check_backups,
+    "schedules": check_schedules,
     **POST,
 }

@@ -68,7 +68,10 @@ def check_webhook(
     "Is the webhook told over an encrypted connection?"
     if in_the_open(settings.alert_webhook):
         return Check("webhook", "fail", "alert_webhook is http", "alert_webhook = https://… in settings.ini")
-    return Check("webhook", "ok", "https" if settings.alert_webhook else "none is set")
+    place = urlsplit(settings.alert_webhook)
+    if place.scheme == "http":
+        return Check("webhook", "ok", "http, to this machine itself")
+    return Check("webhook", "ok", place.scheme or "none is set")
 
 # %% ../../nbs/94_faces.production_post.ipynb #ad609dee
 def check_told(

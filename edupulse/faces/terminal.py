@@ -203,7 +203,8 @@ def meant_for_people(
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror.lower()}"
     on_purpose = ours and type(error) in (ValueError, LookupError, RuntimeError, FileNotFoundError)
-    on_purpose = on_purpose or type(error) is ConnectionError  # the system's own are subclasses
+    own_kind = type(error).__module__.split(".")[0] == edupulse.__name__  # such as an Outage of the mail
+    on_purpose = on_purpose or own_kind or type(error) is ConnectionError  # the system's own are subclasses
     raised = not frames or not frames[-1].line or frames[-1].line.startswith("raise")
     said = str(error) if raised else strike_out(str(error))  # Python's own words quote the value
     return " ".join(said.split()) or None if on_purpose else None
