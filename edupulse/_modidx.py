@@ -3495,6 +3495,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'edupulse.jobs.lease.heartbeat': ('jobs.lease.html#heartbeat', 'edupulse/jobs/lease.py'),
                                      'edupulse.jobs.lease.held': ('jobs.lease.html#held', 'edupulse/jobs/lease.py'),
                                      'edupulse.jobs.lease.holder': ('jobs.lease.html#holder', 'edupulse/jobs/lease.py'),
+                                     'edupulse.jobs.lease.lapsed': ('jobs.lease.html#lapsed', 'edupulse/jobs/lease.py'),
                                      'edupulse.jobs.lease.refuse_second': ('jobs.lease.html#refuse_second', 'edupulse/jobs/lease.py'),
                                      'edupulse.jobs.lease.settle': ('jobs.lease.html#settle', 'edupulse/jobs/lease.py'),
                                      'edupulse.jobs.lease.succeed': ('jobs.lease.html#succeed', 'edupulse/jobs/lease.py')},

@@ -20,6 +20,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
+from edupulse.alerts.causes import silence_causes
 from edupulse.jobs.lease import Terms, claim, fail, give_back, heartbeat, holder, succeed
 from edupulse.jobs.record import Wish, add, cancel, find, listed, retry
 from edupulse.jobs.schedule import plan
@@ -128,6 +129,33 @@ def test_planners_beside_each_other_ask_once(store, beside):
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda n: plan(store if n % 2 else beside, settings, now), range(8)))
     assert sorted(job.key for jobs in made for job in jobs) == ["import on 2026-11-29", "score on 2026-11-29"]
+
+
+def test_a_clock_that_was_years_ahead_stops_no_schedule(store):
+    settings = Settings(home=Path("somewhere"), timezone="UTC", schedule_score="0 4 * * *")
+    kinds = {"schedule_report": "", "schedule_retrain": "", "schedule_drift": ""}
+    settings = settings.model_copy(update={**kinds, "schedule_retention": "", "schedule_backup": ""})
+    ahead, now = datetime(2036, 12, 8, 5, tzinfo=UTC), datetime(2026, 11, 29, 5, tzinfo=UTC)
+    assert [job.key for job in plan(store, settings, ahead)] == ["score on 2036-12-08"]
+    told = [cause.about for cause in silence_causes(settings, store, now + timedelta(hours=2))]
+    assert "score on 2026-11-29" in told  # the planner that does not come is told of
+    asked = [[job.key for job in plan(store, settings, now + timedelta(days=day))] for day in (0, 0, 1)]
+    assert asked == [["score on 2026-11-29"], [], ["score on 2026-11-30"]]
+    assert find(store, "score on 2036-12-08").state == "queued"
+
+
+def test_a_lease_from_a_clock_that_was_ahead_does_not_bind_its_lane(store):
+    settings, now = Settings(home=Path("somewhere")), datetime.now(UTC)
+    add(store, Wish("score", "score 1"), now)
+    lost = claim(store, "ann", TERMS, now + timedelta(days=30))
+    told = [cause.about for cause in silence_causes(settings, store, now) if cause.about == "score 1"]
+    assert told == ["score 1"]
+    taken = claim(store, "ben", TERMS, now)
+    assert (taken.key, taken.worker, taken.losses) == ("score 1", "ben", 1)
+    assert not heartbeat(store, lost, TERMS, now) and claim(store, "cem", TERMS, now) is None
+    seconds = (-50, 50)  # as far apart as two machines' clocks may be
+    assert [claim(store, "cem", TERMS, now + timedelta(seconds=each)) for each in seconds] == [None, None]
+    assert not [each for each in silence_causes(settings, store, now) if each.about == "score 1"]
 
 
 def test_what_is_cancelled_while_it_runs_is_no_longer_its_workers(store):

@@ -20,6 +20,7 @@ from edupulse.scoring.catch_up import catch_up
 from edupulse.scoring.examples import fill_store, invent_district, write_features
 from edupulse.scoring.roster import MANY, BandRule, enrolled, unheard
 from edupulse.scoring.score import ScoreOptions, score
+from edupulse.scoring.shown import stale_schools
 from edupulse.sequences import build_sequences
 from edupulse.store.engine import session
 from edupulse.store.tables import (
@@ -28,6 +29,7 @@ from edupulse.store.tables import (
     natural_id,
     predictions,
     school_calendar,
+    schools,
     student_features,
     students,
 )
@@ -331,6 +333,31 @@ def test_the_students_of_a_stale_school_keep_their_last_scores_marked_with_their
         db.execute(sa.update(school_calendar).where(sent).values(submitted_at=days.date))
     assert score(store, features, model, AS_OF, QUIET).written >= len(both) * 0.9
     assert set(caseload(store).frame["scored_on"]) == {AS_OF}
+
+
+def test_a_school_stays_silent_through_a_short_week_and_the_summer_and_a_new_year_begins_afresh(store):
+    days = [date(2026, 5, day) for day in range(18, 23)] + [date(2026, 6, 8), date(2026, 6, 9)]
+    years = {2025: days, 2026: [date(2026, 8, day) for day in (24, 25, 26)]}
+    unsent = {"silent": days[3:], "late": days[3:], "new": years[2026][:2], "good": []}
+    unsent["silent"] = unsent["silent"] + years[2026]
+    with session(store) as db:
+        for school, missing in unsent.items():
+            db.execute(sa.insert(schools).values(school_id=school, name=school))
+            for year, each in ((year, each) for year, those in years.items() for each in those):
+                row = {"school_id": school, "date": each, "school_year": year, "day_type": "instructional"}
+                sent = None if each in missing else each
+                db.execute(sa.insert(school_calendar).values(**row, submitted_at=sent))
+
+    def stale(day):
+        return stale_schools(store, day).query("stale")["school_id"].tolist()
+
+    said = {day: stale(day) for day in (date(2026, 5, 25), date(2026, 6, 15), date(2026, 8, 1))}
+    assert list(said.values()) == [[], ["late", "silent"], ["late", "silent"]]
+    assert stale(date(2026, 8, 26)) == ["silent"] == stale(date(2026, 8, 27))
+    with session(store) as db:
+        days = school_calendar.c
+        db.execute(sa.update(school_calendar).where(days.date >= date(2026, 6, 15)).values(submitted_at=None))
+    assert {day: stale(day) for day in said} == said
 
 
 def test_where_no_school_has_told_nobody_is_scored(store, district, features, model):

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from .record import Cause
+from ..jobs.lease import Terms, lapsed
 from ..jobs.record import Job
 from ..jobs.schedule import SCHEDULED, due
 from ..mail.outbox import Mail
@@ -48,7 +49,7 @@ PLANNED_WITHIN, BEGUN_WITHIN = timedelta(hours=2), timedelta(hours=24)
 
 def silence_causes(settings: Settings, engine: sa.Engine, now: datetime) -> Iterator[Cause]:
     "Jobs whose worker is gone, and runs that nobody planned or began."
-    lost = (jobs.c.state == "running") & (jobs.c.lease_until < now - timedelta(minutes=5))
+    lost = lapsed(Terms.of(settings), now, timedelta(minutes=5))
     late = (jobs.c.state == "queued") & (jobs.c.due_at < now - BEGUN_WITHIN)
     with session(engine, read_only=True) as db:
         silent, waiting = (

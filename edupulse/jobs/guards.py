@@ -34,7 +34,7 @@ def check_fresh(
         kept = last_scored(engine)
         stay = f"the scores of {kept} stay" if kept else "there are no earlier scores"
         raise Refused(
-            f"{stale} of {len(frame)} schools have not sent {rule.missing_days} or more of the school days before {as_of}: "
+            f"{stale} of {len(frame)} schools have not sent {rule.missing_days} or more of their last five school days before {as_of}: "
             f"nothing was scored, {stay}; import the missing days, then try again"
         )
     return stale

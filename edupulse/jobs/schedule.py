@@ -91,11 +91,12 @@ def zone_of(
 def last_day(
     engine: sa.Engine,
     kind: str,
+    today: date,  # local; what a wrong clock asked for later days does not count
 ) -> date | None:
-    "The latest local day for which a schedule was asked for."
-    keys = sa.select(sa.func.max(jobs.c.key)).where(jobs.c.key.like(f"{kind} on ____-__-__"))
+    "The latest local day up to today for which a schedule was asked for."
+    asked = jobs.c.key.like(f"{kind} on ____-__-__") & (jobs.c.key <= f"{kind} on {today}")
     with session(engine, read_only=True) as db:
-        found = db.scalar(keys)
+        found = db.scalar(sa.select(sa.func.max(jobs.c.key)).where(asked))
     return None if found is None else date.fromisoformat(found[-10:])
 
 # %% ../../nbs/88_jobs.schedule.ipynb #6c7c352f
@@ -118,7 +119,7 @@ def due(
     "What should be asked for now."
     local = now.astimezone(zone_of(settings)).replace(tzinfo=None)
     for kind, times in schedules(settings).items():
-        moment = latest_due(times, local, last_day(engine, kind))
+        moment = latest_due(times, local, last_day(engine, kind, local.date()))
         if moment:
             yield Wish(kind, f"{kind} on {moment.date()}", {"day": str(moment.date())})
 

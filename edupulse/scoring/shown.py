@@ -12,11 +12,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
 from ..resources import read_sql
-from .roster import freshness
+from .roster import ask, freshness
 from ..store.engine import session
 from ..store.tables import predictions, student_features, students
 
@@ -25,7 +26,7 @@ from ..store.tables import predictions, student_features, students
 class DataRule:
     "From when on records are not scored."
 
-    missing_days: int = 3  # school days of the last week that a school has not sent: then it is stale
+    missing_days: int = 3  # of its last five school days that a school has not sent: then it is stale
     stale_share: float = 0.5  # share of schools that are stale: then a job scores nobody
 
 # %% ../../nbs/80_scoring.shown.ipynb #b7df559d
@@ -33,10 +34,15 @@ def stale_schools(
     engine: sa.Engine,
     as_of: date,  # first day that may not be seen
     rule: DataRule = DataRule(),  # noqa: B008 (frozen)
-) -> pd.DataFrame:  # as from `freshness`, counted over the last week, with stale (bool)
-    "Which schools have not told of the week before a date."
-    frame = freshness(engine, as_of, weeks=1)
-    return frame.assign(stale=frame["days_missing"] >= rule.missing_days)
+) -> pd.DataFrame:  # as from `freshness`, counted over the last five school days, with stale (bool)
+    "Which schools have not told of the school days before a date."
+    frame = freshness(engine, as_of).drop(columns=["days_missing", "fresh"])
+    silent = ask(engine, "silent_days", as_of=as_of).set_index("school_id")
+    of_year, in_a_row = (
+        frame["school_id"].map(silent[name]).fillna(0).astype(int) for name in ("days_missing", "days_silent")
+    )
+    missing = np.maximum(of_year, in_a_row)
+    return frame.assign(days_missing=missing, fresh=missing == 0, stale=missing >= rule.missing_days)
 
 # %% ../../nbs/80_scoring.shown.ipynb #f5e21e8c
 def without_stale(
@@ -45,12 +51,12 @@ def without_stale(
     as_of: date,
     rule: DataRule = DataRule(),  # noqa: B008 (frozen)
 ) -> pd.DataFrame:  # rows of the roll
-    "Those on the roll whose school has told of the last week."
+    "Those on the roll whose school has told of its last school days."
     frame = stale_schools(engine, as_of, rule)
     left = roll[~roll["school_id"].isin(frame.loc[frame["stale"], "school_id"])].reset_index(drop=True)
     if len(roll) and left.empty:
         raise ValueError(
-            f"no school has sent more than {5 - rule.missing_days} of the school days before {as_of}: nobody can be scored; "
+            f"no school has sent more than {5 - rule.missing_days} of its last five school days before {as_of}: nobody can be scored; "
             "import the missing days, then try again"
         )
     return left
