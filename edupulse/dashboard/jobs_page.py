@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LONG', 'PAGE', 'job_title', 'moment', 'waits', 'headline', 'nobody_works', 'act_button', 'said_by', 'waiting_card',
-           'alert_lines', 'aware', 'ahead_rows', 'past_rows', 'part', 'working', 'table_of', 'render', 'may_run', 'act',
+           'alert_line', 'ahead_rows', 'past_rows', 'part', 'working', 'table_of', 'render', 'may_run', 'act',
            'retry_job', 'cancel_job']
 
 # %% ../../nbs/93_dashboard.jobs_page.ipynb #470f2197
@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import sqlalchemy as sa
-
+from ..alerts.record import Alert, open_alerts
 from .desk import Desk, Page, Reply
 from .masthead import pages_of
 from ..faces.look import Html, card, element, join, notice, table
@@ -21,7 +20,6 @@ from ..jobs.bell import ring
 from ..jobs.record import Job, cancel, find, listed, retry
 from ..jobs.schedule import upcoming, zone_of
 from ..store.engine import session
-from ..store.post import alerts
 
 # %% ../../nbs/93_dashboard.jobs_page.ipynb #bf7d9cc2
 def job_title(
@@ -60,11 +58,16 @@ def waits(
 def headline(
     desk: Desk,
     jobs: Sequence[Job],
+    wrong: int = 0,  # other things that are known to be wrong
 ) -> str:
     "The answer."
-    if not jobs:
+    waiting = sum(map(waits, jobs))
+    if not jobs and not wrong:
         return desk.speech("jobs.title_empty")
-    return desk.speech("jobs.title", count=sum(map(waits, jobs)))
+    if not wrong:
+        return desk.speech("jobs.title", count=waiting)
+    found = desk.speech("jobs.title_wrong", count=wrong)
+    return f"{desk.speech('jobs.title', count=waiting)}; {found}" if waiting else found
 
 # %% ../../nbs/93_dashboard.jobs_page.ipynb #8074019b
 LONG = timedelta(minutes=15)  # a job that is due this long, while nobody works in its lane, has no worker
@@ -122,28 +125,14 @@ def waiting_card(
     return card(join(parts))
 
 # %% ../../nbs/93_dashboard.jobs_page.ipynb #45524adb
-def alert_lines(
+def alert_line(
     desk: Desk,
-) -> Html | None:
-    "What is known to be wrong just now, and since when."
-    a = alerts.c
-    query = sa.select(a.words, a.opened_at).where(a.closed_at.is_(None)).order_by(a.opened_at.desc())
-    with session(desk.engine, read_only=True) as db:
-        rows = db.execute(query.limit(10)).all()
-    lines = [
-        element(
-            "li", said_by(desk, row.words), element("p", moment(desk, aware(row.opened_at)), class_="small")
-        )
-        for row in rows
-    ]
-    return element("ul", lines, class_="alerts") if lines else None
-
-# %% ../../nbs/93_dashboard.jobs_page.ipynb #d1a76b88
-def aware(
-    when: datetime,  # as either database gives it
-) -> datetime:
-    "A moment that knows its zone."
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
+    alert: Alert,
+) -> Html:
+    "What is wrong, since when, and what to do about it."
+    to_do = (element("strong", desk.speech("jobs.to_do")), " ", desk.speech(f"jobs.advice.{alert.kind}"))
+    since = element("p", moment(desk, alert.opened_at), class_="small")
+    return element("li", said_by(desk, alert.words), since, element("p", *to_do))
 
 # %% ../../nbs/93_dashboard.jobs_page.ipynb #6a085303
 def ahead_rows(
@@ -222,15 +211,19 @@ def render(
     "The page's content."
     may_run(desk)
     jobs, now = listed(desk.engine, 100), datetime.now(UTC)
+    with session(desk.engine, read_only=True) as db:
+        wrong = open_alerts(db)
+    alerts = element("ul", [alert_line(desk, each) for each in wrong], class_="alerts") if wrong else None
+    idle = nobody_works(jobs, now)  # an alert says so too, but later
     cards = [waiting_card(desk, job) for job in jobs if waits(job)]
     schedule = table_of(desk, ("what", "when", "act"), ahead_rows(desk, jobs))
     past = table_of(desk, ("what", "ended", "how", "told"), past_rows(desk, jobs))
     return join(
         [
-            element("h1", headline(desk, jobs)),
+            element("h1", headline(desk, jobs, len(wrong) or int(idle))),
             element("p", desk.speech("jobs.lede", when=moment(desk, now)), class_="lede"),
-            notice(desk.speech("jobs.nobody"), alert=True) if nobody_works(jobs, now) else None,
-            part(desk, "alerts", found) if (found := alert_lines(desk)) else None,
+            notice(desk.speech("jobs.nobody"), alert=True) if idle else None,
+            part(desk, "alerts", alerts) if alerts else None,
             part(desk, "waits", join(cards)) if cards else None,
             part(desk, "now", working(desk, jobs)),
             part(desk, "ahead", schedule),
