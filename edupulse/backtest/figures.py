@@ -14,7 +14,7 @@ from .published import at_published, roc_points
 from .schools import school_figures, school_rankings, within_school_auroc
 from .slots import slot_curve, slot_spans
 from .stability import weekly_churn
-from ..evaluation.calibration import calibration_curve
+from ..evaluation.calibration import calibration_curve, stated_over_left
 from ..evaluation.metrics import Resampling
 
 # %% ../../nbs/66_backtest.figures.ipynb #68bec659
@@ -78,11 +78,16 @@ def honesty(
     rows: pd.DataFrame,  # as from `settled_rows`
     n_size: int = 10,  # students who left, at least, in each point of the curve
     resampling: Resampling = Resampling(),  # noqa: B008 (frozen)
-) -> dict:  # brier_parts, calibration
+) -> dict:  # brier_parts, calibration, stated_over_left
     "How far probabilities can be taken at their word."
     left, risk = rows["left"].to_numpy(bool), rows["risk_score"].to_numpy(float)
     curve = calibration_curve(left, risk, rows["student_id"].to_numpy(), n_size, resampling)
-    return {"brier_parts": brier_parts(left, risk)._asdict(), "calibration": curve}
+    stated = stated_over_left(left, risk, rows["student_id"].to_numpy(), resampling)
+    return {
+        "brier_parts": brier_parts(left, risk)._asdict(),
+        "calibration": curve,
+        "stated_over_left": stated,
+    }
 
 # %% ../../nbs/66_backtest.figures.ipynb #5b495402
 def more_figures(
@@ -94,7 +99,7 @@ def more_figures(
 ) -> dict:
     "Everything about a fold but its ranking."
     rows, lists = settled_rows(judged), list_figures(judged, capacity_share, resampling)
-    none = {"brier_parts": None, "calibration": None}
+    none = {"brier_parts": None, "calibration": None, "stated_over_left": None}
     return {
         **lists,
         **by_school(rows, capacity_share, resampling),

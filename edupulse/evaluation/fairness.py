@@ -265,15 +265,13 @@ def say_unbinding(
 # %% ../../nbs/65_evaluation.fairness.ipynb #a3549793
 def undecided(
     audited: Audit,
-) -> list[str]:
-    "The attributes of whose groups nothing could be said in the errors that harm."
-    table = audited.table[audited.table["measure"].isin(audited.rule.binding)]
+    measures: tuple[str, ...],
+) -> list[str]:  # in words
+    "The attributes of whose groups nothing could be said in any of some measures."
+    table = audited.table[audited.table["measure"].isin(measures)]
     table = table[~table["attribute"].isin(audited.apart)]
-    if table.empty:
-        return ["insufficient evidence: no two groups could be compared"]
     decided = (table["verdict"] != UNSURE).groupby(table["attribute"], sort=False).any()
-    names = ", ".join(CALLED.get(name, name) for name in decided[~decided].index)
-    return [f"insufficient evidence for {names}: of no group could anything be said"] if names else []
+    return [CALLED.get(name, name) for name in decided[~decided].index]
 
 # %% ../../nbs/65_evaluation.fairness.ipynb #1a2478e8
 def gate(
@@ -282,8 +280,17 @@ def gate(
     "Whether a model may be released as far as fairness goes."
     table, binding = audited.table, audited.table["measure"].isin(audited.rule.binding)
     failed, unsure = table["verdict"] == FAIL, table["verdict"] == UNSURE
-    reasons = [say_failure(row) for row in table[failed & binding].itertuples()] + undecided(audited)
+    reasons = [say_failure(row) for row in table[failed & binding].itertuples()]
+    if table[binding & ~table["attribute"].isin(audited.apart)].empty:
+        reasons.append("insufficient evidence: no two groups could be compared")
+    silent, unseen = (undecided(audited, each) for each in (audited.rule.binding, ("false_negative_rate",)))
+    if silent:
+        reasons.append(f"insufficient evidence for {', '.join(silent)}: of no group could anything be said")
     remarks = say_unbinding(table[failed & ~binding])
+    if blind := ", ".join(name for name in unseen if name not in silent):
+        remarks.append(
+            f"insufficient evidence for {blind}: whether leavers of one group are missed more often is not known"
+        )
     beyond = unsure & binding & (table["gap"].abs() > table["tolerance"])
     remarks += [f"suspected, not proven: {say_failure(row)}" for row in table[beyond].itertuples()]
     if unsure.any():

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from ..evaluation.calibration import stated_wrong
 from ..evaluation.enough import FEW, LEAST_LEFT
 from ..evaluation.fairness import Audit, gate
 from ..features.catalog import FEATURE_SETS, feature_version, inputs_apart
@@ -221,10 +222,9 @@ def calibration_reasons(
     "In which splits the stated risk is wrong."
     errors = {fold["fold"]: fold["figures"]["ece"] for fold in folds}
     over = {name: each for name, each in errors.items() if each is None or not each <= rule.most_ece}
-    if not over:
-        return []
     told = ", ".join(f"{name} {math.nan if each is None else each:.3f}" for name, each in over.items())
-    return [f"the stated risk is off by more than {rule.most_ece:.3f} on average in {told}"]
+    lines = [f"the stated risk is off by more than {rule.most_ece:.3f} on average in {told}"] if over else []
+    return lines + stated_wrong(folds)[0]
 
 # %% ../../nbs/69_release.evidence.ipynb #985bd735
 def beside(
@@ -290,7 +290,7 @@ def release_gate(
         reasons += [f"fairness: {each}" for each in facts["gate"]["reasons"]]
         remarks += facts["gate"]["remarks"]
     reasons += calibration_reasons(folds, rule) + rival_reasons(kept, title, rule)
-    remarks += rival_remarks(kept, title, rule)
+    remarks += rival_remarks(kept, title, rule) + stated_wrong(folds)[1]
     if kept.fingerprint != model.kept.get("data_fingerprint"):
         remarks.append("the backtest was made of other records than the model")
     figures = {fold["fold"]: round(fold["figures"]["precision"]["value"], 4) for fold in folds}
