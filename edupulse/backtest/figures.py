@@ -9,7 +9,7 @@ __all__ = ['LONGEST', 'settled_rows', 'list_figures', 'by_school', 'curves', 'ho
 import pandas as pd
 
 from .brier import brier_parts
-from .ledger import lead_ledger, ledger_figures
+from .ledger import chance_level, lead_ledger, ledger_figures
 from .published import at_published, roc_points
 from .schools import school_figures, school_rankings, within_school_auroc
 from .slots import slot_curve, slot_spans
@@ -30,7 +30,7 @@ def list_figures(
     judged: pd.DataFrame,  # rows of one fold
     capacity_share: float,  # in (0, 1]
     resampling: Resampling = Resampling(),  # noqa: B008 (frozen)
-) -> dict:  # lead, churn, places
+) -> dict:  # lead, chance, churn, places
     "How early the lists held those who left, and how much they changed."
     there = judged[~judged["late_catch"].to_numpy(bool)].groupby("as_of").size()
     churn = weekly_churn(judged, capacity_share, resampling) if len(there) > 1 else None
@@ -38,6 +38,7 @@ def list_figures(
     return {
         "lead": lead,
         "churn": churn,
+        "chance": chance_level(judged, capacity_share, churn.value if churn else 0.0),
         "places": float((there * capacity_share).round().clip(lower=1).mean()),
     }
 
