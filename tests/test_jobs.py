@@ -5,6 +5,7 @@ left in peace.
 """
 
 import hashlib
+import json
 import os
 import random
 import signal
@@ -553,6 +554,30 @@ def test_a_backup_that_is_not_equal_waits_for_a_person_and_no_older_one_goes(pla
     with pytest.raises(Refused, match="not equal to the backup: table schools"):
         upkeep.do_backup(settings, engine, None)
     assert before < set(settings.folder("backups").glob("*.backup"))
+
+
+def test_one_id_leads_through_the_log_from_the_import_to_the_mail(place):
+    from edupulse.jobs.worker import make_worker, turn
+    from edupulse.logs import configure_logs, one_run
+
+    settings, engine = place
+    log, monday = settings.home / "logs" / "a.log", datetime(2026, 11, 30, 12, tzinfo=UTC)
+    times = {"schedule_import": "0 1 * * *", "schedule_score": "0 2 * * *", "schedule_report": "0 3 * * *"}
+    timed, runs = settings.model_copy(update=times | {"timezone": "UTC"}), []
+    for kind, hour in (("import", 1), ("score", 2), ("report", 3)):
+        [asked] = plan(engine, timed, monday.replace(hour=hour, minute=1))
+        job = claim(engine, "ann", TERMS)
+        assert (asked.key, job.kind) == (job.key, kind)
+        with one_run(job.run):  # as a worker and its child do
+            add(engine, Wish("mail", f"mail after {job.key}")) if kind == "report" else None
+        succeed(engine, job, {"told": ""}, {"code": "1"})
+        runs.append(job.run)
+    configure_logs(file=log, stream=open(os.devnull, "w"))
+    done = turn(make_worker(settings, engine))
+    said = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert done.key == "mail after report on 2026-11-30" and {*runs, done.run} == {runs[0]}
+    assert [each["event"] for each in said] == ["job begins", "job ended"]
+    assert {each["run"] for each in said} == {runs[0]}
 
 
 @pytest.mark.soak  # two trainings

@@ -7,6 +7,7 @@ __all__ = ['utc', 'Job', 'Wish', 'Refused', 'Later', 'add', 'listed', 'find_row'
            'plain']
 
 # %% ../../nbs/86_jobs.record.ipynb #8bef63b8
+import os
 import uuid
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
@@ -14,6 +15,7 @@ from datetime import UTC, date, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ..logs import RUN
 from ..store.engine import session
 from ..store.jobs import JOB_LANES, JOB_STATES, jobs
 
@@ -61,6 +63,11 @@ class Job:
         "The first eight digits of its id, by which a person finds it."
         return self.id.hex[:8]
 
+    @property
+    def run(self) -> str:
+        "The id in its lines of the log: that of the run which asked for it, or one of its own."
+        return self.arguments.get("run") or self.id.hex[:16]
+
 # %% ../../nbs/86_jobs.record.ipynb #7b0e34aa
 @dataclass(frozen=True)
 class Wish:
@@ -99,7 +106,14 @@ def add(
     now = now or datetime.now(UTC)
     insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[engine.dialect.name]
     row = {"id": uuid.uuid4(), "kind": wish.kind, "lane": JOB_LANES[wish.kind], "key": wish.key}
-    row |= {"arguments": wish.arguments, "state": "queued", "attempts": 0, "losses": 0, "queued_at": now}
+    run = {"run": os.environ[RUN]} if RUN in os.environ else {}
+    row |= {
+        "arguments": run | wish.arguments,
+        "state": "queued",
+        "attempts": 0,
+        "losses": 0,
+        "queued_at": now,
+    }
     row |= {"due_at": wish.due_at or now, "outcome": {}, "provenance": {}}
     asked = insert(jobs).values(**row).on_conflict_do_nothing(index_elements=["key"]).returning(jobs)
     with session(engine) as db:

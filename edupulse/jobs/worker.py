@@ -175,11 +175,11 @@ def turn(
     if job is None:
         return None
     words = {"job": job.key, "id": job.number, "worker": worker.name}
-    logger("jobs").info("job begins", **words, losses=job.losses)
-    began = time.monotonic()
-    with one_run(job.id.hex[:16]):
+    with one_run(job.run):
+        logger("jobs").info("job begins", **words, losses=job.losses)
+        began = time.monotonic()
         end = run_job(worker, job)
-    logger("jobs").info("job ended", **words, end=end, seconds=round(time.monotonic() - began, 1))
+        logger("jobs").info("job ended", **words, end=end, seconds=round(time.monotonic() - began, 1))
     return job
 
 # %% ../../nbs/96_jobs.worker.ipynb #a45f4e36
