@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -13,15 +14,16 @@ FEW = "import sys, nursery; nursery.LIBRARIES = ('ipykernel.kernelapp', 'yaml');
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    "Where kernels look for a nursery, in this test alone."
-    monkeypatch.setenv("JUPYTER_PATH", str(WARM.parents[1]))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
+def place(monkeypatch):
+    "Where kernels look for a nursery, in this test alone; near the root, for a socket's name has 107 bytes at most."
     monkeypatch.syspath_prepend(str(WARM))
     import start
 
-    return start.place()
+    with tempfile.TemporaryDirectory(prefix="n-") as folder:
+        monkeypatch.setenv("JUPYTER_PATH", str(WARM.parents[1]))
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr("tempfile.tempdir", None)
+        yield start.place()
 
 
 @pytest.fixture
@@ -31,7 +33,8 @@ def nursery(place):
 
     file = place / "socket"
     opened = subprocess.Popen([sys.executable, "-c", FEW, str(file)], cwd=WARM)
-    while (line := start.connect(file)) is None and opened.poll() is None:
+    while (line := start.connect(file)) is None:
+        assert opened.poll() is None, "the nursery did not open"
         time.sleep(0.02)
     line.close()
     yield opened
