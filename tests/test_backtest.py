@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from edupulse.backtest import run
 from edupulse.backtest.ahead import (
@@ -169,8 +170,21 @@ def every_figure_is_traced(backtest, client):
             assert value == again[name] or np.isclose(value, again[name], atol=1e-6, rtol=0), name
         on_record = flat_numbers(row.figures)
         assert all(np.isclose(logged.metrics[name], value, atol=1e-6) for name, value in on_record.items())
-        several += len(kept)
+        several += len(kept) + found_by_others(row.figures, rows)
     assert several > 200 * len(backtest.folds)
+
+
+def found_by_others(figures, rows):
+    "The rows are judged by scikit-learn, which shares no code with the figures; how many figures that were."
+    settled = rows[rows["left"].notna() & ~rows["late_catch"].astype(bool)]
+    left, risk = settled["left"].to_numpy(int), settled["risk_score"].to_numpy(float)
+    again = {"auroc": roc_auc_score(left, risk), "average_precision": average_precision_score(left, risk)}
+    told = {name: figures[name]["value"] for name in again}
+    if figures["brier_parts"]:
+        again["brier"], told["brier"] = brier_score_loss(left, risk), figures["brier_parts"]["brier"]
+    assert told == pytest.approx(again, abs=1e-6)
+    assert (figures["weeks"], figures["prevalence"]) == (len(left), pytest.approx(left.mean()))
+    return len(again)
 
 
 def flat(figures, place=""):

@@ -148,7 +148,7 @@ class Stretch(NamedTuple):
     school_year: int
     days: tuple  # every as_of in it, in order
 
-
+# %% ../../nbs/66_backtest.alarms.ipynb #c173bf0a
 def stretches(
     weeks: pd.DataFrame,  # school_year, as_of
     splits: Iterable,  # TimeSplit

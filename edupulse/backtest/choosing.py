@@ -174,11 +174,14 @@ def choose(
 # %% ../../nbs/69_backtest.choosing.ipynb #21c44692
 def pick_next(
     rule: str,  # a name in RULES
-    folds: Sequence[Mapping],  # title, fold, horizon_days, figures: as a backtest is kept, in order of time
+    folds: Sequence[
+        Mapping
+    ],  # title, fold, horizon_days, label_policy, figures: as a backtest is kept, in order of time
     figure: str = "precision",  # one of FIGURES
 ) -> str:  # title of a configuration that answers the question of the first
     "What a rule picks from every split of a backtest."
-    same = [row for row in folds if row["horizon_days"] == folds[0]["horizon_days"]]
+    first = (folds[0]["horizon_days"], folds[0].get("label_policy"))
+    same = [row for row in folds if (row["horizon_days"], row.get("label_policy")) == first]
     rows = [{name: row[name] for name in ("title", "fold")} | row["figures"][figure] for row in same]
     table = pd.DataFrame(rows)
     known = table.pivot(index="title", columns="fold", values="value")

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['TimeSplit', 'check_order', 'check_answers', 'rows_to_judge', 'rows_to_learn', 'rows_to_read', 'check_labels',
-           'check_people_apart', 'Rolling', 'judged_periods', 'weeks_before', 'plan_splits', 'plan_parts', 'plan_table']
+           'check_people_apart', 'Rolling', 'judged_periods', 'weeks_before', 'plan_splits', 'tests_allowed',
+           'plan_parts', 'plan_table']
 
 # %% ../../nbs/66_backtest.plan.ipynb #16e6c083
 from dataclasses import dataclass
@@ -236,6 +237,17 @@ def plan_splits(
         gap = rolling.horizon_days if rolling.gap_days is None else rolling.gap_days
         splits.append(TimeSplit(name, *days, rolling.horizon_days, gap, rolling.judged_people, rolling.until))
     return tuple(splits)
+
+# %% ../../nbs/66_backtest.plan.ipynb #4e1d234d
+def tests_allowed(
+    weeks: pd.DataFrame,  # school_year, as_of
+    rolling: Rolling,
+) -> int:
+    "How many school years can be judged."
+    weeks = weeks_before(weeks[["school_year", "as_of"]].drop_duplicates(), rolling)
+    gap = rolling.horizon_days if rolling.gap_days is None else rolling.gap_days
+    firsts = weeks.groupby("school_year")["as_of"].min()
+    return int((firsts - pd.Timedelta(days=gap) >= weeks["as_of"].min()).sum())
 
 # %% ../../nbs/66_backtest.plan.ipynb #f9317632
 def plan_parts(

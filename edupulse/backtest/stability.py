@@ -93,7 +93,7 @@ def across_seeds(
     judged: Callable[..., pd.DataFrame],  # config=, fold= → rows, such as `Backtest.judged`
     capacity_share: float,  # in (0, 1]
     resampling: Resampling = Resampling(),  # noqa: B008 (frozen)
-) -> pd.DataFrame:  # model, config (of the first seed), fold, seeds, churn (Interval)
+) -> pd.DataFrame:  # model, label_policy, config (of the first seed), fold, seeds, churn (Interval)
     "How much of the lists depends on the seed, wherever a grid has several."
     groups = {}
     for each in configurations:
@@ -103,5 +103,5 @@ def across_seeds(
         for split in splits:
             rows = [judged(config=each.id, fold=split) for each in alike]
             churn = seed_churn(rows, capacity_share, resampling)
-            table.append((alike[0].model, alike[0].id, split, len(alike), churn))
-    return pd.DataFrame(table, columns=["model", "config", "fold", "seeds", "churn"])
+            table.append((alike[0].model, alike[0].label_policy, alike[0].id, split, len(alike), churn))
+    return pd.DataFrame(table, columns=["model", "label_policy", "config", "fold", "seeds", "churn"])

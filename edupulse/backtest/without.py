@@ -14,6 +14,7 @@ import pandas as pd
 
 from .grid import wishes
 from .run import Backtest, run_backtest
+from ..evaluation.enough import verdict
 from ..evaluation.fairness import FairnessRule, Gate, audit, gate
 from edupulse.evaluation.groups import (
     ATTRIBUTES,
@@ -115,16 +116,23 @@ class Comparison:
     title: str  # of the model
     without: tuple[str, ...]
     students: int  # that both lists were made of
+    left: int  # of these
     costs: dict  # as from `costs`
     groups: pd.DataFrame  # as from `group_changes`, of every attribute
     gates: tuple[Gate, Gate]  # with, without
     runs: tuple[tuple[str, ...], ...] = ()  # ids in MLflow of the folds with, and of those without
+
+    @property
+    def said(self) -> str:
+        "What can be said of the change in precision: ahead (without them), behind, not told apart, or too few left."
+        return verdict(self.costs["precision"][2], self.left)
 
     def plain(self) -> dict:  # JSON
         "The comparison as plain values."
         costs = {name: [*value[:2], *value[2]] for name, value in self.costs.items()}
         rows = self.groups.astype(object).where(self.groups.notna(), None).to_dict("records")
         told = {"title": self.title, "without": list(self.without), "students": self.students, "costs": costs}
+        told["said"] = self.said
         return told | {
             "groups": rows,
             "gates": [str(each) for each in self.gates],
@@ -151,7 +159,7 @@ def compare(
     one: pd.DataFrame,  # judged rows of a configuration
     other: pd.DataFrame,  # judged rows of the same without something
     frame: Frame,
-) -> dict:  # students, costs, groups, gates
+) -> dict:  # students, left, costs, groups, gates
     "Two lists, pair by pair."
     rows = same_rows(one, other)
     pair = tuple(with_groups(each, frame.attributes, frame.capacity_share) for each in rows)
@@ -160,6 +168,7 @@ def compare(
     more = (frame.attributes, frame.capacity_share, frame.rule, frame.calibrated)
     return {
         "students": pair[0]["student_id"].nunique(),
+        "left": pair[0].loc[pair[0]["left"], "student_id"].nunique(),
         "costs": costs(*pair, frame.rule.resampling),
         "groups": pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["attribute"]),
         "gates": tuple(gate(audit(each, *more)) for each in rows),

@@ -15,7 +15,7 @@ from ..backtest.ahead import AGAINST, SHARED, kept_back
 from ..backtest.choosing import RULES
 from ..evaluation.enough import FEW, LEAST_LEFT
 from .backtest_charts import name_of
-from .backtest_sums import folded
+from .backtest_sums import folded, same_question
 from .ledger_words import said_count, share_cell
 from .look import Html, element, join, table
 
@@ -50,8 +50,7 @@ def sides(
     chosen: Mapping[str, str],  # test period → title
 ) -> tuple[list[str], list[str]]:  # titles that are to be ahead, titles of their rivals
     "Whom to compare with whom."
-    alike = ["horizon_days", "label_policy"]
-    same = folds[(folds[alike] == folds[alike].iloc[0]).all(axis=1)].drop_duplicates("model")
+    same = same_question(folds).drop_duplicates("model")
     first = dict(zip(same["model"], same["title"], strict=True))
     own = [first[name] for name in ("network", "blend") if name in first]
     rivals = [first[name] for name in AGAINST if name in first]
@@ -122,14 +121,16 @@ def not_ahead(
 def seed_words(
     seeds: pd.DataFrame,  # as from `across_seeds`
 ) -> str:
-    "How much of a list is owed to the seed, as far as it is known."
+    "How much of a list is owed to the seed, as far as it is known, and under which policy where there are several."
     if seeds.empty:
         return (
             "One seed was run, so how much of a network's list is owed to its seed is not known here: a difference of the size "
             "of its interval may be luck of the draw; ask for several, such as -p seeds '[0, 1, 2]'."
         )
+    several = seeds["label_policy"].nunique() > 1
     churn = ", ".join(
-        f"{row.churn.value:.0%} of {name_of(row.model)}'s in {row.fold}" for row in seeds.itertuples()
+        f"{row.churn.value:.0%} of {name_of(row.model)}'s{f' ({row.label_policy})' if several else ''} in {row.fold}"
+        for row in seeds.itertuples()
     )
     return f"Another seed would have given these shares of the places to somebody else: {churn}."
 

@@ -131,7 +131,13 @@ def rival_table(
 ) -> Html:
     "Precision at capacity of every configuration that answers the same question, split by split."
     kept, mine = card.kept, card.release.title
-    others = [each for each in kept.titles if kept.folds(each)[0]["horizon_days"] == card.model.horizon_days]
+    policy = kept.folds(mine)[0].get("label_policy")
+    asked = {each: kept.folds(each)[0] for each in kept.titles}
+    same = {
+        name: one["horizon_days"] == card.model.horizon_days and one.get("label_policy") == policy
+        for name, one in asked.items()
+    }
+    others = [name for name in asked if same[name]]
     titles = [mine, *(each for each in others if each != mine)]
     by = {(fold["fold"], fold["title"]): fold["figures"]["precision"] for fold in kept.record["folds"]}
     years = [fold["fold"] for fold in kept.folds(mine)]

@@ -25,7 +25,7 @@ import pandas as pd
 import edupulse
 from .checks import check_values
 from .parameters import escape_braces, find_report, literals, parameters_of, resolve
-from ..logs import strike_out, strike_trace, without_colours
+from ..logs import Seldom, strike_out, strike_trace, without_colours
 from ..settings import Settings, load_settings, private_folder
 
 # %% ../../nbs/93_faces.reports.ipynb #acf4a6a7
@@ -106,7 +106,7 @@ def execute(
     import papermill
 
     files = [escape_braces(report), escape_braces(folder / report.name)]
-    options = {"kernel_name": "python3", "stderr_file": sys.stderr if sys.stderr.isatty() else None}
+    options = {"kernel_name": "python3", "stderr_file": Seldom(sys.stderr)}
     try:
         with tempfile.TemporaryDirectory(prefix="edupulse-") as sockets:
             kernel = this_kernel(settings, sockets)

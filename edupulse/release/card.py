@@ -81,12 +81,15 @@ def rivals_ahead(
     title: str,
 ) -> list[str]:
     "In which splits a rival's list held more of those who left."
-    found, horizon = [], kept.folds(title)[0]["horizon_days"]
+    found = []
     for mine in kept.folds(title):
-        here = [each for each in kept.record["folds"] if each["fold"] == mine["fold"]]
+        alike = ("fold", "horizon_days", "label_policy")
+        here = [
+            each for each in kept.record["folds"] if all(each.get(name) == mine.get(name) for name in alike)
+        ]
         for other in here:
             span, theirs = (each["figures"]["precision"]["value"] for each in (mine, other))
-            if other["horizon_days"] == horizon and other["title"] != title and theirs > span:
+            if other["title"] != title and theirs > span:
                 sure = how_sure(kept.apart(title, other["title"], mine["fold"]))
                 found.append(
                     f"In {mine['fold']}, {called(other['title']).lower()} found more: {theirs:.1%} of its list left, "

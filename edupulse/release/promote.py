@@ -53,6 +53,8 @@ class Wish:
             raise ValueError(f"a model is put to use as {' or '.join(ALIASES)}, not as {self.alias!r}")
         if self.rule and self.rule not in RULES:
             raise ValueError(f"no rule {self.rule!r}; there are {', '.join(RULES)}")
+        if self.override and not self.override.strip():
+            raise ValueError("--override is blank; say why the model is used although the gate holds it back")
 
 # %% ../../nbs/69_release.promote.ipynb #055e4062
 def check_reasons(
@@ -90,7 +92,7 @@ def promotion(
         "remarks": list(release.remarks[:10]),
     }
     basis = {"backtest": release.backtest, "configuration": release.title, "runs": list(release.runs)}
-    said = {name: getattr(wish, name) for name in ("alias", "override", "rule", "note")}
+    said = {name: getattr(wish, name).strip() for name in ("alias", "override", "rule", "note")}
     return {
         "version": model.version,
         "before": before,
