@@ -181,7 +181,10 @@ def told_fold(
         name: found if count is not None else found | {what: None for what in none if what in found}
         for (name, found), count in zip(policies.items(), counts[1:], strict=True)
     }
-    return {**figures, "students_who_left": own, "lead": lead} | ({"policies": told} if told else {})
+    chance = figures.get("chance") if own is not None else None  # its shares are of as few
+    return {**figures, "students_who_left": own, "lead": lead, "chance": chance} | (
+        {"policies": told} if told else {}
+    )
 
 # %% ../../nbs/91_faces.backtest_told.ipynb #6a434949
 def told_folds(
