@@ -3225,6 +3225,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'edupulse.handouts.folder': { 'edupulse.handouts.folder.drop': ('handouts.folder.html#drop', 'edupulse/handouts/folder.py'),
                                           'edupulse.handouts.folder.hashes': ('handouts.folder.html#hashes', 'edupulse/handouts/folder.py'),
                                           'edupulse.handouts.folder.intact': ('handouts.folder.html#intact', 'edupulse/handouts/folder.py'),
+                                          'edupulse.handouts.folder.lend_to_group': ( 'handouts.folder.html#lend_to_group',
+                                                                                      'edupulse/handouts/folder.py'),
                                           'edupulse.handouts.folder.publish': ( 'handouts.folder.html#publish',
                                                                                 'edupulse/handouts/folder.py'),
                                           'edupulse.handouts.folder.put_file': ( 'handouts.folder.html#put_file',
