@@ -12,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -64,6 +65,17 @@ def test_what_stays_up_says_whether_it_is_well_and_what_may_be_reached_from_else
     assert SERVICES["nginx"]["networks"]["front"]["ipv4_address"] == believed
     profiles = {profile for service in SERVICES.values() for profile in service.get("profiles", [])}
     assert profiles == {"production", "development", "tools"}
+
+
+def test_the_worker_s_health_is_whether_it_is_there():
+    "What the container asks ends with 1 where no worker is; that it ends with 0 beside one is in `test_jobs`."
+    from typer.testing import CliRunner
+
+    asked = SERVICES["worker"]["healthcheck"]["test"]
+    assert asked == ["CMD", "edupulse", *SERVICES["worker"]["command"], "--alive"]
+    with tempfile.TemporaryDirectory() as folder:
+        said = CliRunner().invoke(app, asked[2:], env={"EDUPULSE_HOME": folder})
+    assert said.exit_code == 1 and "No worker is there" in said.output
 
 
 def test_every_place_that_is_named_is_there():

@@ -290,6 +290,29 @@ def test_a_worker_that_is_told_to_stop_ends_its_job_first(place):
     worker.communicate()
 
 
+def test_a_worker_that_is_there_says_so_and_one_that_hangs_or_is_gone_does_not(place):
+    from edupulse.jobs.bell import alive_file
+
+    settings, _ = place
+
+    def ask():
+        asked = begin_worker(settings, "--alive")
+        said = asked.communicate(timeout=60)[0].decode()
+        return asked.returncode, said
+
+    worker = begin_worker(settings.model_copy(update={"watch_folder": ""}))
+    until = time.monotonic() + 60
+    while not alive_file(settings).exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    there = ask()
+    worker.kill()
+    worker.wait()
+    os.utime(alive_file(settings), (time.time() - 720,) * 2)
+    hangs = ask()
+    assert there[0] == 0 and "gave a sign" in there[1], there
+    assert hangs == (1, "No worker has given a sign for 12 minutes; end it and start it again.\n")
+
+
 def test_a_job_that_is_not_done_in_time_is_given_back_without_blame(place):
     settings, engine = place
     add(engine, Wish("import", "import 1"))

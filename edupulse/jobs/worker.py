@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from ..alerts.look import Rounds, look
 from ..faces.reports import environment
-from .bell import Bell, wait
+from .bell import Bell, give_sign, wait
 from .child import command, read_answer
 from .lease import HOURS, Terms, claim, fail, give_back, heartbeat, succeed
 from .post import ask_for_mail
@@ -107,6 +107,7 @@ def attend(
         now = time.monotonic()
         if now - beat >= worker.terms.lease_seconds / 4:
             beat = now
+            give_sign(worker.settings)
             if not beats(worker, job):
                 return "lost"
         if now - began > hours * 3600:
@@ -202,6 +203,7 @@ def serve(
     bell, taken = Bell(worker.settings), 0
     while not worker.stopping:
         job, told = None, 0
+        give_sign(worker.settings)
         try:
             job = turn(worker)
             told = watch(worker, job)
@@ -214,4 +216,5 @@ def serve(
         if idle:
             wait(bell, worker.look_seconds, lambda: worker.stopping)
     bell.close()
+    give_sign(worker.settings, last=True)
     return taken
