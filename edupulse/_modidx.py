@@ -2417,6 +2417,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'edupulse/faces/exporter.py'),
                                          'edupulse.faces.exporter.figures_once': ( 'faces.exporter.html#figures_once',
                                                                                    'edupulse/faces/exporter.py'),
+                                         'edupulse.faces.exporter.gpu_figures': ( 'faces.exporter.html#gpu_figures',
+                                                                                  'edupulse/faces/exporter.py'),
                                          'edupulse.faces.exporter.registry_of': ( 'faces.exporter.html#registry_of',
                                                                                   'edupulse/faces/exporter.py'),
                                          'edupulse.faces.exporter.serve': ('faces.exporter.html#serve', 'edupulse/faces/exporter.py'),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edupulse.faces.exporter import figures_once
+from edupulse.faces.exporter import GPU, figures_once
 from edupulse.logs import configure_logs, logger, one_run
 from edupulse.settings import Settings
 from edupulse.store.engine import session
@@ -111,7 +111,8 @@ def test_the_files_that_watch_ask_for_what_there_is():
     "Every figure that a panel or a rule asks for is one that the exporter has."
     files = [ROOT / "edupulse" / "faces" / f"{name}.py" for name in ("metrics", "exporter")]
     source = "".join(file.read_text(encoding="utf-8") for file in files)
-    offered = set(re.findall(r"gauge\(\s*\"(\w+)\"", source)) | {
+    offered = set(re.findall(r"gauge\(\s*\"(\w+)\"", source)) | {name for name, *_ in GPU.values()}
+    offered |= {
         "scores_bucket",
         "scores_gcount",
         "scores_gsum",
