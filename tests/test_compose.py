@@ -106,7 +106,7 @@ def test_the_settings_of_the_containers_are_those_of_the_package_and_safe():
     plain = {name: re.sub(r"\$\{\w+(?::-(.*?))?\}", r"\1", str(value)) for name, value in said.items()}
     names = {name.removeprefix("EDUPULSE_").lower(): value for name, value in plain.items()}
     settings = Settings(**names)
-    for name in ("people", "address", "groups", "logs", "link"):
+    for name in ("people", "address", "groups", "logs", "link", "schedules"):
         assert PRODUCTION[name](settings).state == "ok", PRODUCTION[name](settings)
 
 
