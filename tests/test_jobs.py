@@ -21,14 +21,14 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from edupulse.alerts.causes import silence_causes
+from edupulse.alerts.causes import job_causes, silence_causes
 from edupulse.jobs.lease import Terms, claim, fail, give_back, heartbeat, holder, succeed
-from edupulse.jobs.record import Wish, add, cancel, find, listed, retry
+from edupulse.jobs.record import Wish, add, cancel, find, listed, retry, said
 from edupulse.jobs.schedule import plan
 from edupulse.jobs.worker import make_worker, run_job, turn
 from edupulse.settings import Settings
 from edupulse.store.engine import connect, session
-from edupulse.store.jobs import JOB_KINDS
+from edupulse.store.jobs import JOB_KINDS, jobs
 from edupulse.store.migrate import migrate
 from edupulse.store.tables import metadata
 
@@ -346,6 +346,35 @@ def test_a_killed_process_is_told_as_failed_and_never_as_done(place):
     assert job.state == "failed" and job.attempts == 1 and "memory" in job.error and job.due_at
 
 
+def test_an_import_waits_for_an_export_that_is_written_without_an_attempt_and_not_for_ever(place, tmp_path):
+    settings, engine = place
+    (tmp_path / "drop").mkdir()
+    (tmp_path / "drop" / "students.csv").write_text("district_id\n1\n", encoding="utf-8")
+    settings = settings.model_copy(update={"watch_folder": str(tmp_path / "drop")})
+    add(engine, Wish("import", "import 1"))
+    worker = make_worker(settings, engine)
+    for _ in range(2):
+        os.utime(tmp_path / "drop" / "students.csv")
+        before = datetime.now(UTC)
+        assert run_job(worker, claim(engine, worker.name, worker.terms)) == "waits"
+        job = find(engine, "import 1")
+        assert (job.state, job.attempts, job.losses, job.error, job.worker) == ("queued", 0, 0, None, None)
+        assert timedelta(minutes=4) < job.due_at - before < timedelta(minutes=6)
+        assert "is still being written" in said(job) and claim(engine, "ben", TERMS) is None
+        with session(engine) as db:  # five minutes go by
+            due = {"due_at": before}
+            db.execute(sa.update(jobs).values(**due))
+    with session(engine) as db:
+        since = (datetime.now(UTC) - timedelta(hours=7)).isoformat()
+        db.execute(sa.update(jobs).values(outcome={**job.outcome, "since": since}))
+    os.utime(tmp_path / "drop" / "students.csv")
+    assert run_job(worker, claim(engine, worker.name, worker.terms)) == "failed"
+    job = find(engine, "import 1")
+    assert job.due_at is None and "after 6 hours" in job.error
+    assert [each.about for each in job_causes(settings, engine, datetime.now(UTC))] == ["import"]
+    assert retry(engine, "import 1").outcome == {}
+
+
 def test_an_export_that_was_imported_is_not_imported_again_and_half_of_one_not_at_all(
     place, export, tmp_path
 ):
@@ -626,6 +655,8 @@ def test_every_kind_of_job_is_done_to_its_end_by_a_worker(four_years, tmp_path):
     found = {kind: (job.state, job.error) for kind, job in done.items()}
     assert found == dict.fromkeys(found, ("succeeded", None)) and set(found) >= set(JOB_KINDS) - {"mail"}
     assert model_on_record(engine, "challenger").version != model_on_record(engine).version
+    today = datetime.now(UTC).astimezone().date()
+    assert model_on_record(engine, "challenger").version.startswith(f"risk-{today:%Y%m%d}-")
     assert "students scored" in done["score"].outcome["told"] and "promises_broken" in done["drift"].outcome
     assert not unfinished(home)
     engine.dispose()

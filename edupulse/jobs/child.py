@@ -18,7 +18,7 @@ from importlib import import_module
 import psutil
 
 from .done import Done
-from .record import Job, Later, Refused, find
+from .record import Job, Later, Refused, Waits, find
 from ..settings import Settings
 
 # %% ../../nbs/96_jobs.child.ipynb #0477795e
@@ -71,7 +71,7 @@ def find_work(
 # %% ../../nbs/96_jobs.child.ipynb #89979ac5
 def answer_of(
     work: Callable[[], Done],
-) -> dict:  # told, figures, provenance; or error, again (bool, or a moment as text)
+) -> dict:  # told, figures, provenance; or error, again (bool, or a moment as text), waits (bool)
     "Do some work and say what came of it; whatever stops it is one line."
     from edupulse.faces.terminal import explain
 
@@ -81,7 +81,7 @@ def answer_of(
     except Exception as error:
         if isinstance(error, Refused | Later):
             again = error.due_at.isoformat() if isinstance(error, Later) else False
-            return {"error": " ".join(str(error).split()), "again": again}
+            return {"error": " ".join(str(error).split()), "again": again, "waits": isinstance(error, Waits)}
         return {"error": explain(error), "again": True}
 
 # %% ../../nbs/96_jobs.child.ipynb #c67e8d88

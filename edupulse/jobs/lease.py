@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HOURS', 'Terms', 'lapsed', 'claimable', 'claim', 'bury', 'held', 'settle', 'heartbeat', 'succeed', 'fail',
-           'give_back', 'holder', 'refuse_second']
+           'give_back', 'put_off', 'holder', 'refuse_second']
 
 # %% ../../nbs/87_jobs.lease.ipynb #71885724
 from dataclasses import dataclass
@@ -191,6 +191,19 @@ def fail(
 def give_back(engine: sa.Engine, job: Job) -> bool:
     "A worker that has to stop leaves its job to the next one, at once and without blame."
     return settle(engine, job, {"state": "queued", "worker": None, "lease_until": None, "started_at": None})
+
+# %% ../../nbs/87_jobs.lease.ipynb #m1off2
+def put_off(
+    engine: sa.Engine,
+    job: Job,
+    words: str,  # what it waits for
+    due_at: datetime,
+    now: datetime | None = None,
+) -> bool:  # whether it was still this worker's
+    "A job waits for what it needs, without an attempt."
+    since = job.outcome.get("since") or (now or datetime.now(UTC)).isoformat()
+    waits = {"state": "queued", "worker": None, "lease_until": None, "started_at": None}
+    return settle(engine, job, {**waits, "due_at": due_at, "outcome": {"told": words, "since": since}})
 
 # %% ../../nbs/87_jobs.lease.ipynb #da11a463
 def holder(

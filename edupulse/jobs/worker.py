@@ -25,7 +25,7 @@ from ..alerts.look import Rounds, look
 from ..faces.reports import environment
 from .bell import Bell, give_sign, wait
 from .child import command, read_answer
-from .lease import HOURS, Terms, claim, fail, give_back, heartbeat, succeed
+from .lease import HOURS, Terms, claim, fail, give_back, heartbeat, put_off, succeed
 from .post import ask_for_mail
 from .record import Job
 from .schedule import plan, schedules, zone_of
@@ -134,7 +134,7 @@ def beats(
 def run_job(
     worker: Worker,
     job: Job,
-) -> str:  # succeeded, failed, dead, lost or given back
+) -> str:  # succeeded, failed, dead, waits, lost or given back
     "Do a job and write down what came of it."
     process, parts = start(worker, job), []
     reader = threading.Thread(target=lambda: parts.append(process.stdout.read()), daemon=True)
@@ -161,6 +161,8 @@ def settle_answer(
     if "error" in answer:
         again = answer["again"]
         again = datetime.fromisoformat(again) if isinstance(again, str) else again
+        if answer.get("waits"):
+            return "waits" if put_off(worker.engine, job, answer["error"], again) else "lost"
         return fail(worker.engine, job, answer["error"], worker.terms, again=again)
     outcome = {"told": answer["told"], **answer["figures"]}
     return "succeeded" if succeed(worker.engine, job, outcome, answer["provenance"]) else "lost"
