@@ -4,6 +4,7 @@ Real workers are killed with -9 at random points (5 here, 100 in `make soak`), a
 left in peace.
 """
 
+import csv
 import hashlib
 import json
 import os
@@ -402,6 +403,38 @@ def test_an_export_that_was_imported_is_not_imported_again_and_half_of_one_not_a
             settings.model_copy(update={"watch_folder": str(half)}), engine, replace(job, key="import 3")
         )
     assert content(engine) == before
+
+
+def test_an_export_in_which_a_school_has_vanished_is_not_imported(place, export, tmp_path):
+    import shutil
+
+    from edupulse.ingest.load import ingest_folder
+    from edupulse.jobs.record import Refused
+    from edupulse.jobs.whole import check_whole
+
+    engine = place[1]
+    shutil.copytree(export, folder := tmp_path / "export")
+    (own, school), *_ = csv_rows(folder / "enrollments.csv", "district_id", "school_id")
+    assert not ingest_folder(folder, engine).failed
+    check_whole(engine, folder)
+    pupils = {
+        each
+        for each, there in csv_rows(folder / "enrollments.csv", "district_id", "school_id")
+        if there == school
+    }
+    lines = (folder / "attendance.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    of = [each for (each,) in csv_rows(folder / "attendance.csv", "district_id")]
+    left = [lines[0], *(line for line, each in zip(lines[1:], of, strict=True) if each not in pupils)]
+    assert own in pupils and 1 < len(left) < len(lines)
+    (folder / "attendance.csv").write_text("".join(left), encoding="utf-8")
+    with pytest.raises(Refused, match=f"0 rows of school {school}, of which"):
+        check_whole(engine, folder)
+
+
+def csv_rows(file, *names):
+    "Some cells of each row."
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        return [tuple(row[name] for name in names) for row in csv.DictReader(lines)]
 
 
 @pytest.fixture(scope="module")
