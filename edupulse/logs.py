@@ -16,7 +16,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
@@ -178,10 +178,11 @@ class TurningFile(WatchedFileHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         "Write one line, in a new file when the old one is full."
-        self.reopenIfNeeded()
-        if self.stream and os.fstat(self.stream.fileno()).st_size >= self.full:
-            self.turn()
-        super().emit(record)
+        with suppress(OSError):  # a log that cannot be written, its folder gone or the disk full, ends no work
+            self.reopenIfNeeded()
+            if self.stream and os.fstat(self.stream.fileno()).st_size >= self.full:
+                self.turn()
+            super().emit(record)
 
     def turn(self) -> None:
         "Put the full file aside, unless another process just did."
