@@ -178,7 +178,7 @@ class TurningFile(WatchedFileHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         "Write one line, in a new file when the old one is full."
-        with suppress(OSError):  # a log that cannot be written, its folder gone or the disk full, ends no work
+        with suppress(OSError):  # folder gone, disk full: the work goes on
             self.reopenIfNeeded()
             if self.stream and os.fstat(self.stream.fileno()).st_size >= self.full:
                 self.turn()
