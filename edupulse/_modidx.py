@@ -3569,6 +3569,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'edupulse.jobs.record.find': ('jobs.record.html#find', 'edupulse/jobs/record.py'),
                                       'edupulse.jobs.record.find_row': ('jobs.record.html#find_row', 'edupulse/jobs/record.py'),
                                       'edupulse.jobs.record.listed': ('jobs.record.html#listed', 'edupulse/jobs/record.py'),
+                                      'edupulse.jobs.record.of_row': ('jobs.record.html#of_row', 'edupulse/jobs/record.py'),
                                       'edupulse.jobs.record.plain': ('jobs.record.html#plain', 'edupulse/jobs/record.py'),
                                       'edupulse.jobs.record.retry': ('jobs.record.html#retry', 'edupulse/jobs/record.py'),
                                       'edupulse.jobs.record.said': ('jobs.record.html#said', 'edupulse/jobs/record.py'),

@@ -8,13 +8,13 @@ __all__ = ['Cause', 'Alert', 'open_alerts', 'past_alerts', 'open_cause', 'settle
 # %% ../../nbs/88_alerts.record.ipynb #15e389fa
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..jobs.record import utc
+from ..jobs.record import of_row
 from ..store.engine import session
 from ..store.post import ALERT_KINDS, alerts
 
@@ -53,8 +53,7 @@ class Alert:
     @classmethod
     def of(cls, row: sa.Row) -> "Alert":
         "The row as an alert, its moments in UTC."
-        values = {each.name: getattr(row, each.name) for each in fields(cls)}
-        return cls(**{name: utc(v) if isinstance(v, datetime) else v for name, v in values.items()})
+        return of_row(cls, row)
 
 # %% ../../nbs/88_alerts.record.ipynb #3a178c12
 def open_alerts(

@@ -10,13 +10,13 @@ import re
 import unicodedata
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..jobs.record import utc
+from ..jobs.record import of_row
 from ..store.engine import session
 from ..store.post import MAIL_STATES, mails
 
@@ -123,8 +123,7 @@ class Mail:
     @classmethod
     def of(cls, row: sa.Row) -> "Mail":
         "The row as a mail."
-        values = {each.name: getattr(row, each.name) for each in fields(cls)}
-        return cls(**{name: utc(v) if isinstance(v, datetime) else v for name, v in values.items()})
+        return of_row(cls, row)
 
     @property
     def number(self) -> str:
