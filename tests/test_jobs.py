@@ -237,13 +237,23 @@ def content(engine):
     return hashes
 
 
+def whole(file):
+    "Whether a page or a record has its end."
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".html":
+        return text.rstrip().endswith("</html>")
+    try:
+        return json.loads(text) is not None
+    except ValueError:
+        return False
+
+
 def unfinished(home):
     "Files under a final name that are not whole, or under a working name."
-    return [
-        file
-        for file in home.rglob("*")
-        if file.is_file() and file.stat().st_size == 0 and file.suffix in (".html", ".json")
+    final = [
+        file for file in home.rglob("*") if file.suffix in (".html", ".json", ".ipynb") and file.is_file()
     ]
+    return [file for file in final if not whole(file)] + list(home.rglob("*.partial"))
 
 
 def kill_at_random(settings, engine, key, kills, longest, draw):
@@ -265,6 +275,16 @@ def kill_at_random(settings, engine, key, kills, longest, draw):
     last.send_signal(signal.SIGTERM)
     last.communicate(timeout=60)
     return job, hit
+
+
+def test_what_is_cut_or_has_a_working_name_is_found(tmp_path):
+    (tmp_path / "page.html").write_text("<html><body>all</body></html>\n")
+    (tmp_path / "run.json").write_text('{"id": 1}')
+    assert unfinished(tmp_path) == []
+    (tmp_path / "page.html").write_text("<html><body>half")
+    (tmp_path / "run.json").write_text('{"id"')
+    (tmp_path / ".7.partial").mkdir()
+    assert {file.name for file in unfinished(tmp_path)} == {"page.html", "run.json", ".7.partial"}
 
 
 def test_killed_workers_leave_a_whole_import_and_nothing_stuck(place, tmp_path, export):
