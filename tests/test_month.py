@@ -108,15 +108,18 @@ def small_disk(folder: Path, megabytes: int):
             subprocess.run(["umount", "-l", folder], check=True)
 
 
-@pytest.fixture(scope="module")
-def district(tmp_path_factory):
-    """250 students over two years, and one more who is nobody else."""
+def with_canary(folder: Path, **size) -> District:
+    """A made-up district, and one student more who is nobody else."""
     from edupulse.synth.district import synthesise
 
-    folder = tmp_path_factory.mktemp("district") / "records"
-    synthesise(folder, students=250, years=2, seed=5)
+    synthesise(folder, **size)
     Canary().plant(folder)
     return District(folder)
+
+
+@pytest.fixture(scope="module")
+def district(tmp_path_factory):
+    return with_canary(tmp_path_factory.mktemp("district") / "records", students=250, years=2, seed=5)
 
 
 def begin(settings: Settings, district: District) -> None:
@@ -279,13 +282,7 @@ def found_when_logged(month: Month) -> bool:
 
 @pytest.fixture(scope="module")
 def small_district(tmp_path_factory):
-    """60 students over a year, and one more who is nobody else."""
-    from edupulse.synth.district import synthesise
-
-    folder = tmp_path_factory.mktemp("district") / "records"
-    synthesise(folder, students=60, years=1, seed=3)
-    Canary().plant(folder)
-    return District(folder)
+    return with_canary(tmp_path_factory.mktemp("district") / "records", students=60, years=1, seed=3)
 
 
 @pytest.fixture(scope="module")
