@@ -30,7 +30,7 @@ from edupulse.ingest.read import Source, load_text, read_source, workbench
 from edupulse.ingest.write import Rows, append_and_index, open_writer
 from edupulse.resources import resource
 from edupulse.store.engine import session
-from edupulse.store.tables import students
+from edupulse.store.tables import metadata, students
 
 SAMPLE = resource("data/samples/district")
 NOW = datetime(2023, 10, 2, 3, 0)
@@ -198,6 +198,112 @@ def test_a_district_in_its_own_words(store):
     assert ask(store, "select name from schools") == [("Élan High",)]
     assert ask(store, "select grade_level from students where district_id = '7000'") == [(0,)]
     assert ask(store, "select severity_level from discipline_incidents") == [(3,)]
+
+
+# ---- a column that is not in the file says nothing -------------------------------------------------------------------
+
+FULL = {
+    "schools": "school_id,name,periods_per_day,week_starts_on,submitted_through\nnorth,North,6,1,2023-09-29\n",
+    "calendar": "school_id,date,school_year,day_type,submitted_at\n"
+    "north,2023-09-05,2023,instructional,2023-09-05\nnorth,2023-09-06,2023,instructional,2023-09-07 01:00:00\n",
+    "students": "district_id,first_name,last_name,grade_level,date_of_birth,gender,ethnicity,socioeconomic_status,"
+    'parent_contact,enrollment_date,student_metadata\nD-1,Ada,Abel,9,2009-01-02,F,X,free,p@example.org,2023-09-05,"{""bus"": 7}"\n',
+    "enrollments": "district_id,school_id,school_year,entry_date,grade_level,exit_date,exit_reason,exit_recorded_at,recorded_at\n"
+    "D-1,north,2023,2023-09-05,9,2023-09-20,dropout,2023-09-25 08:00:00,2023-08-28\n",
+    "attendance": "district_id,date,status,period\nD-1,2023-09-06,absent,2\n",
+    "grades": "district_id,course_id,grade_value,submission_date,course_name,assignment,grade_letter,due_date,weight,assignment_type\n"
+    "D-1,ALG,71.3,2023-09-06,Algebra,A-1,C,2023-09-05,0.1,test\n",
+    "discipline": "district_id,incident_date,severity_level,incident_id,incident_type,description,resolution\n"
+    "D-1,2023-09-06,2,7,noise,a bell,a talk\n",
+    "staff": "username,role,display_name,school_id,is_active,email\nkai,counselor,Kai,north,no,kai@example.org\n",
+    "caseloads": "username,district_id,start_date,end_date\nkai,D-1,2023-09-05,2023-09-29\n",
+}  # fmt: skip
+KEYS = ("period", "assignment", "incident_id")  # what a row is, and not what is said of it
+
+
+def export_of(folder: Path, **changed: str) -> Path:
+    """An export of one student, every column filled."""
+    folder.mkdir()
+    for name, text in (FULL | changed).items():
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    return folder
+
+
+def without(text: str, *columns: str) -> str:
+    """A file without some of its columns."""
+    rows = list(csv.DictReader(io.StringIO(text)))
+    out = io.StringIO()
+    kept = [name for name in rows[0] if name not in columns]
+    writer = csv.DictWriter(out, kept, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def everything(engine) -> dict[str, list]:
+    """Every row of every table, but for the moments of the database itself."""
+    own = ("created_at", "updated_at", "id")
+    found = {}
+    for table in TABLES:
+        columns = [column for column in metadata.tables[table].c if column.name not in own]
+        with session(engine, read_only=True) as db:
+            found[table] = sorted(map(repr, db.execute(sa.select(*columns))))
+    return found
+
+
+def test_columns_that_an_export_leaves_out_stay_as_they_are_known(store, tmp_path):
+    first = ingest_folder(export_of(tmp_path / "all"), store, imported_at=NOW)
+    assert not first.failed and not first.total("quarantined") and first.changed == first.total("rows_read")
+    before = everything(store)
+    assert all(before.values()), "each table has a row, and every column of it a value"
+    may_lack = {
+        name: [each for each in CONTRACTS[name].optional if each not in (*KEYS, "recorded_at")]
+        for name in FULL
+    }
+    may_lack["enrollments"].remove("exit_date")
+    for number, part in enumerate((slice(0, None, 2), slice(1, None, 2))):
+        left_out = {name: each[part] for name, each in may_lack.items()}
+        if "exit_reason" in left_out["enrollments"]:  # a reason without its day would be a fault
+            left_out["enrollments"].append("exit_date")
+        lacking = {name: without(text, *left_out[name]) for name, text in FULL.items()}
+        folder = export_of(tmp_path / str(number), **lacking)
+        again = ingest_folder(folder, store, imported_at=NOW.replace(day=3))
+        assert (again.changed, again.total("quarantined")) == (0, 0), again.summary()
+    assert everything(store) == before
+
+
+def test_an_empty_cell_empties_and_a_correction_keeps_what_it_does_not_speak_of(store, tmp_path):
+    ingest_folder(export_of(tmp_path / "all"), store, imported_at=NOW)
+    worse = without(FULL["discipline"], "description").replace("D-1,2023-09-06,2", "D-1,2023-09-06,4")
+    ninth = without(FULL["enrollments"], "exit_recorded_at").replace("2023-09-05,9,", "2023-09-05,10,")
+    empty = FULL["staff"].replace("kai@example.org", "").replace("Kai", "")
+    folder = export_of(tmp_path / "b", discipline=worse, enrollments=ninth, staff=without(empty, "school_id"))
+    assert ingest_folder(folder, store, imported_at=NOW.replace(day=3)).changed == 3
+    assert ask(store, "select email, display_name, school_id from staff") == [(None, None, "north")]
+    versions = "select severity_level, description, superseded_at is null from discipline_incidents order by recorded_at"
+    assert [(*said, bool(now)) for *said, now in ask(store, versions)] == [
+        (2, "a bell", False),
+        (4, "a bell", True),
+    ]
+    stays = "select grade_level, cast(exit_recorded_at as varchar) from enrollments order by recorded_at"
+    assert [(level, known[:16]) for level, known in ask(store, stays)] == [
+        (9, "2023-09-25 08:00"),
+        (10, "2023-09-25 08:00"),
+    ]
+
+
+def test_what_a_file_tells_of_the_past_is_not_completed_from_the_present(store, tmp_path):
+    ingest_folder(export_of(tmp_path / "all"), store, imported_at=NOW)
+    history = "district_id,incident_date,severity_level,incident_id,recorded_at,superseded_at\n"
+    history += "D-1,2023-09-06,1,7,2023-09-05,2023-09-06\n"  # before anybody had written a line about it
+    ingest_folder(export_of(tmp_path / "b", discipline=history), store, imported_at=NOW.replace(day=3))
+    versions = "select severity_level, description from discipline_incidents order by recorded_at"
+    assert ask(store, versions) == [(1, None), (2, "a bell")]
+    gone = without(FULL["enrollments"], "exit_reason", "exit_recorded_at").replace("2023-09-20", "")
+    result = ingest_folder(export_of(tmp_path / "c", enrollments=gone), store, imported_at=NOW.replace(day=4))
+    assert result.changed == 1 and not result.total("quarantined")
+    stay = "select exit_date, exit_reason, exit_recorded_at from enrollments where superseded_at is null"
+    assert ask(store, stay) == [(None, None, None)]
 
 
 # ---- what is wrong is said, and nothing of a row is in what is said --------------------------------------------------

@@ -23,7 +23,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from tqdm import tqdm
 
-from .changes import compare, know_staged, know_store, write_changes
+from .changes import compare, keep_known, know_staged, know_store, write_changes
 from .contract import CONTRACTS, LEFT_OUT, Contract, Mapping, read_mapping
 from .outcome import FileResult, ImportResult, lost_students, set_apart
 from .read import Reading, find_sources, read_source, workbench
@@ -111,7 +111,8 @@ def bring(
     writer: Writer | None,  # None: dry run
     contract: Contract,
 ) -> dict[str, int]:  # rows by action
-    "Compare the good rows of `staged` with the store, and write the difference."
+    "Complete the good rows of `staged` from the store, compare them with it, and write the difference."
+    keep_known(connection, engine, bulk, contract)
     know_staged(connection, contract)
     empty = compare(connection, engine, bulk, contract)
     actions = count_by(connection, "select action, count(*) from changes group by all")

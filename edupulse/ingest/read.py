@@ -90,7 +90,9 @@ def shape(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
 ) -> None:
-    "Make the table `raw` from `told`: every column of the contract, blank as null, numbered."
+    "Make the table `raw` from `told`: every column of the contract, blank as null, numbered; note which `told` lacks."
+    told = connection.table("told").columns
+    connection.execute("set variable absent = ?", [[each for each in contract.columns if each not in told]])
     connection.register("blank", no_rows(contract))
     connection.execute(f"create or replace temp table raw as {read_sql('ingest/shape')}")
 
