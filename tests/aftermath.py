@@ -147,10 +147,14 @@ def watched(month: Month, job: Job) -> bool:
 
 
 def trained(month: Month, job: Job) -> bool:
-    """The challenger on record is the one that was trained, and its folder is the one on record."""
+    """The challenger on record is the one that was trained, its folder is the one on record, and a backtest has judged its like."""
     from edupulse.keep.content import model_digests
+    from edupulse.release.evidence import find_backtest, read_model
 
-    return bool(model_digests(month.engine, month.settings.home).get(job.provenance["trained"]))
+    version = job.provenance["trained"]
+    judged = find_backtest(read_model(month.engine, version), month.settings)
+    proved = not job.outcome["challenger"] or bool(judged) == ("backtest" in job.outcome)
+    return proved and bool(model_digests(month.engine, month.settings.home).get(version))
 
 
 def kept(month: Month, job: Job) -> bool:

@@ -685,7 +685,32 @@ def test_one_id_leads_through_the_log_from_the_import_to_the_mail(place):
     assert {each["run"] for each in said} == {runs[0]}
 
 
-@pytest.mark.soak  # two trainings
+def proves_its_challenger(settings, engine, job):
+    "A backtest of the night has judged its like, and its card shows the figures of the model that was made like it on less."
+    from edupulse.faces.reports import run_report
+    from edupulse.release.card import find_twin
+    from edupulse.release.evidence import read_model
+    from edupulse.release.gate import weigh
+
+    challenger = read_model(engine, "challenger")
+    release, kept = weigh(settings, engine, challenger)
+    assert kept.fingerprint == challenger.kept["data_fingerprint"] and len(kept.folds(release.title)) == 2
+    assert (
+        job.outcome["gate"] == release.word
+        and job.outcome["backtest"]
+        and release.word in job.outcome["told"]
+    )
+    assert any(each.startswith("nobody has compared it") for each in release.remarks)
+    twin = find_twin(challenger, settings, engine)
+    page = run_report("card", {"model": "challenger"}, settings=settings).html.read_text(encoding="utf-8")
+    assert (
+        f"its twin {twin.version}" in page
+        and twin.version != challenger.version
+        and "no kept backtest" not in page
+    )
+
+
+@pytest.mark.soak  # three trainings and a backtest
 def test_every_kind_of_job_is_done_to_its_end_by_a_worker(four_years, tmp_path):
     import shutil
 
@@ -712,6 +737,7 @@ def test_every_kind_of_job_is_done_to_its_end_by_a_worker(four_years, tmp_path):
     assert model_on_record(engine, "challenger").version.startswith(f"risk-{today:%Y%m%d}-")
     assert "students scored" in done["score"].outcome["told"] and "promises_broken" in done["drift"].outcome
     assert not unfinished(home)
+    proves_its_challenger(settings, engine, done["retrain"])
     engine.dispose()
 
 

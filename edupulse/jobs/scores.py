@@ -184,8 +184,10 @@ def set_beside(
 
 # %% ../../nbs/95_jobs.scores.ipynb #814a5861
 def do_retrain(settings: Settings, engine: sa.Engine, job: Job) -> Done:
-    "Train a challenger on what is known on the day of the job."
+    "Train a challenger on what is known on the day of the job, and judge its like on past years."
     from edupulse.faces.reports import run_report
+    from edupulse.jobs.proof import judge_like, way_of
+    from edupulse.release.evidence import read_model
 
     sound_model(settings, engine)
     snapshot, features = make_features(settings, engine)
@@ -194,9 +196,12 @@ def do_retrain(settings: Settings, engine: sa.Engine, job: Job) -> Done:
     before = done_with(engine, "retrain", made)
     if before:
         return Done(f"nothing changed: the records are those of {before.key}", made)
-    run, until = run_report("train", {"register_alias": ""}, settings=settings), day_of(settings, job)
+    asked, until = {**way_of(read_model(engine)), "register_alias": ""}, day_of(settings, job)
+    run = run_report("train", asked, settings=settings)
     trained, other = set_beside(settings, engine, until)
-    told = f"{trained} is trained on what is known on {until} and scores beside the champion"
+    made, figures = {**made, "trained": trained}, {"run": run.id, "challenger": other}
     if not other:
-        told = f"the same model came out, {trained}: nothing to compare"
-    return Done(told, {**made, "trained": trained}, {"run": run.id, "challenger": other})
+        return Done(f"the same model came out, {trained}: nothing to compare", made, figures)
+    proof = judge_like(settings, engine, trained)
+    told = f"{trained} is trained on what is known on {until} and scores beside the champion; {proof.told}"
+    return Done(told, made, {**figures, **proof.figures})

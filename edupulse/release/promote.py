@@ -16,15 +16,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from ..backtest.choosing import RULES, pick_next
-from edupulse.release.evidence import (
-    Kept,
-    ModelRecord,
-    Release,
-    check_usable,
-    find_backtest,
-    read_model,
-    release_gate,
-)
+from .evidence import Kept, ModelRecord, Release, check_usable, read_model
+from .gate import weigh
 from ..settings import Settings
 from ..store.engine import session
 from ..store.tables import model_metadata
@@ -229,7 +222,7 @@ def way_back(
         check_usable(model, settings)
     except (ValueError, FileNotFoundError):
         return f"before it was {before}, which cannot be used any more"
-    passes = alias != "champion" or release_gate(model, find_backtest(model, settings)).passes
+    passes = alias != "champion" or weigh(settings, engine, model)[0].passes
     return f"before it was {before}, to go back: edupulse promote {before}{as_what}" + (
         "" if passes else ' --override "back to what was"'
     )
@@ -272,8 +265,7 @@ def promote(
         before, champion = holder(db, wish.alias), holder(db, "champion")
     if wish.alias == "challenger" and champion == model.version:
         raise ValueError(f"model {model.version} is the champion; name another to challenge it")
-    kept = find_backtest(model, settings, wish.backtest)
-    release = release_gate(model, kept)
+    release, kept = weigh(settings, engine, model, wish.backtest)
     back = way_back(settings, engine, before if before != model.version else "", wish.alias)
     if before != model.version:
         check_reasons(model, release, kept, wish)
