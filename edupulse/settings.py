@@ -57,6 +57,9 @@ class Scheduled(BaseSettings):
     timezone: str = ""  # in which schedules are read, such as America/Chicago; empty: the machine's
     watch_folder: str = ""  # where the district's export appears; empty: none is looked for
     watch_mapping: str = ""  # the mapping file of that export
+    quarantine_share: float = Field(
+        0.1, gt=0, le=1
+    )  # of a file's rows; with more an import waits for a person
     schedule_import: str = ""  # minute hour day month weekday; empty: off
     schedule_score: str = ""
     schedule_report: str = ""

@@ -83,6 +83,21 @@ def test_a_dry_run_on_a_bare_machine_writes_nothing_and_says_what_would_come(edu
     ]
 
 
+def test_an_export_of_which_too_much_would_be_set_aside_wants_a_word(edupulse, tmp_path):
+    shutil.copytree(resource("data/samples/district"), folder := tmp_path / "export")
+    file = folder / "attendance.csv"
+    file.write_text(file.read_text(encoding="utf-8").replace("D-0", "D0"), encoding="utf-8")
+    refused = edupulse("ingest", "csv", folder)
+    said = one_line(refused.stderr)
+    assert (
+        refused.returncode == 1
+        and "attendance.csv: 101 of 101 rows would be set aside" in said
+        and "--accept" in said
+    )
+    accepted = edupulse("ingest", "csv", folder, "--accept")
+    assert accepted.returncode == 0 and "101 quarantined" in accepted.stdout.splitlines()[-1]
+
+
 def test_help_is_quick_and_names_every_command(edupulse):
     started = time.perf_counter()
     done = edupulse("--help")

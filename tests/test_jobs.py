@@ -425,6 +425,36 @@ def test_an_export_that_was_imported_is_not_imported_again_and_half_of_one_not_a
     assert content(engine) == before
 
 
+def test_a_first_export_of_which_most_would_be_set_aside_waits_and_nobody_is_scored(place, export, tmp_path):
+    import shutil
+
+    from edupulse.jobs.imports import do_import
+    from edupulse.jobs.record import Refused
+
+    settings, engine = place
+    shutil.copytree(export, cut := tmp_path / "cut")
+    lines = (export / "students.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (cut / "students.csv").write_text("".join(lines[: len(lines) // 4]), encoding="utf-8")
+    os.utime(cut / "students.csv", (1, 1))
+    settings = settings.model_copy(update={"watch_folder": str(cut)})
+    empty = content(engine)
+    add(engine, Wish("import", "import on 2026-11-27"))
+    worker = make_worker(settings, engine)
+    assert run_job(worker, claim(engine, worker.name, worker.terms)) == "failed"
+    job = find(engine, "import on 2026-11-27")
+    assert job.due_at is None and job.attempts == 1 and content(engine) == empty
+    assert "enrollments.csv: " in job.error and "would be set aside, more than 10%" in job.error
+    assert "district_id: unknown_student" in job.error and job.error.endswith("FOLDER --accept")
+    assert [each.about for each in job_causes(settings, engine, datetime.now(UTC))] == ["import"]
+    assert not any(each.kind == "score" for each in listed(engine))
+    done = do_import(settings.model_copy(update={"quarantine_share": 1.0}), engine, job)
+    assert done.figures["quarantined"] > 0.1 * done.figures["rows_read"]
+    settings = settings.model_copy(update={"watch_folder": str(export)})
+    do_import(settings, engine, job)  # the whole export heals it
+    with pytest.raises(Refused, match="half extract"):
+        do_import(settings.model_copy(update={"watch_folder": str(cut)}), engine, job)
+
+
 def test_an_export_in_which_a_school_has_vanished_is_not_imported(place, export, tmp_path):
     import shutil
 

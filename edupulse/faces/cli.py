@@ -73,20 +73,21 @@ def ingest(
         Path | None, typer.Option(help="A YAML file with a district's own headers, codes and dates.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report what would be imported.")] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Import it however much of it is set aside (quarantine_share).")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     "Read an export into the store, whole or not at all."
     from dataclasses import replace
 
-    settings, read = begin(trial=dry_run), find_source(source)
-    if mapping and source != Source.csv:
-        raise typer.BadParameter(f"--mapping is for csv; {source} has its own words")
+    settings = begin(trial=dry_run)
+    read = find_source(source, mapping, 1.0 if accept else settings.quarantine_share)
     if not path.is_dir():
         is_file = "this is a file; give the folder that holds it"
         raise FileNotFoundError(f"{path}: {is_file if path.is_file() else 'there is no such folder'}")
     with results_alone(), store_for(settings, trial=dry_run) as (engine, notes):
-        options = {"mapping": mapping} if mapping else {}
-        result = read(path, engine, dry_run=dry_run, **options)
+        result = read(path, engine, dry_run=dry_run)
         result = replace(result, notes=(*result.notes, *notes))
     if result.failed and not as_json:
         for line in result.lines()[:-1]:

@@ -13,6 +13,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -178,6 +179,8 @@ READERS = {"csv": ("load", "ingest_folder"), "oulad": ("oulad", "ingest_oulad")}
 # %% ../../nbs/96_faces.terminal.ipynb #411c4d53
 def find_source(
     name: str,  # a member of Source
+    mapping: Path | None = None,  # a district's own words, of canonical files
+    most_quarantined: float = 1.0,  # share of such a file's rows that may be set aside
 ) -> Callable:  # folder, engine, dry_run → ImportResult
     "The function that reads one kind of export."
 
@@ -188,7 +191,12 @@ def find_source(
             f"{name} exports cannot be read yet; bring them into canonical CSVs and use: edupulse ingest csv FOLDER"
         )
     module, function = READERS[name]
-    return getattr(import_module(f"edupulse.ingest.{module}"), function)
+    read = getattr(import_module(f"edupulse.ingest.{module}"), function)
+    if name == "csv":
+        return partial(read, mapping=mapping, most_quarantined=most_quarantined)
+    if mapping:
+        raise typer.BadParameter(f"--mapping is for csv; {name} has its own words")
+    return read
 
 # %% ../../nbs/96_faces.terminal.ipynb #791d157c
 def meant_for_people(

@@ -92,7 +92,8 @@ def do_import(settings: Settings, engine: sa.Engine, job: Job) -> Done:
     if before:
         return Done(f"nothing changed: the export is the one of {before.key}", made)
     check_whole(engine, folder, settings.watch_mapping)
-    result = ingest_folder(folder, engine, settings.watch_mapping or None)
+    words, most = settings.watch_mapping or None, settings.quarantine_share
+    result = ingest_folder(folder, engine, words, most_quarantined=most)
     if result.failed:
         raise Refused(result.lines()[-1])
     figures = {name: result.total(name) for name in ("rows_read", "accepted", "quarantined")}
