@@ -23,7 +23,7 @@ import pytest
 import sqlalchemy as sa
 
 from edupulse.alerts.causes import job_causes, silence_causes
-from edupulse.jobs.lease import Terms, claim, fail, give_back, heartbeat, holder, succeed
+from edupulse.jobs.lease import Terms, claim, fail, give_back, heartbeat, holder, put_off, succeed
 from edupulse.jobs.record import Wish, add, cancel, find, listed, retry, said
 from edupulse.jobs.schedule import plan
 from edupulse.jobs.worker import make_worker, run_job, turn
@@ -158,6 +158,35 @@ def test_a_lease_from_a_clock_that_was_ahead_does_not_bind_its_lane(store):
     seconds = (-50, 50)  # as far apart as two machines' clocks may be
     assert [claim(store, "cem", TERMS, now + timedelta(seconds=each)) for each in seconds] == [None, None]
     assert not [each for each in silence_causes(settings, store, now) if each.about == "score 1"]
+
+
+def test_a_retry_that_a_clock_put_off_for_years_is_made_by_the_right_one(store):
+    now = datetime.now(UTC)
+    ahead, soon = now + timedelta(days=3650), timedelta(minutes=5)
+    today, words = {"day": str(now.date())}, "the export is still being written"
+    for kind in ("import", "score", "backup", "mail"):
+        add(store, Wish(kind, f"{kind} 1", today), now)
+    for _ in range(4):
+        job = claim(store, "ann", TERMS, now)
+        end = {
+            "import": lambda job: put_off(store, job, words, ahead + soon, ahead),
+            "score": lambda job: fail(store, job, "no room", TERMS, ahead),
+            "backup": lambda job: fail(store, job, "no room", TERMS, now),  # by a right clock
+            "mail": lambda job: fail(store, job, "no answer", TERMS, now, again=now + timedelta(hours=15)),
+        }
+        assert end[job.kind](job) in (True, "failed")
+    add(store, Wish("report", "report 1", {"day": str(ahead.date())}), ahead)
+    add(store, Wish("report", "report 2", today, now + timedelta(days=2)), now)
+    add(store, Wish("drift", "drift 1", today), ahead)
+    taken = {}
+    while job := claim(store, "ben", TERMS, now):
+        taken[job.kind] = job.key
+        if job.kind == "import":
+            assert put_off(store, job, words, now + soon, now)
+            assert datetime.fromisoformat(find(store, job.key).outcome["since"]) == now, "it waits since now"
+        else:
+            assert succeed(store, job, {"told": ""}, {}, now)
+    assert taken == {"import": "import 1", "score": "score 1", "drift": "drift 1"}
 
 
 def test_what_is_cancelled_while_it_runs_is_no_longer_its_workers(store):

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
@@ -109,6 +109,22 @@ def post(store, pem, tmp_path):
 
 def states(engine: sa.Engine) -> dict[str, str]:
     return {mail.key: mail.state for mail in outbox.listed(engine)}
+
+
+def test_letters_that_a_clock_put_off_or_lent_for_years_are_settled_by_the_right_one(store):
+    now = datetime.now(UTC)
+    ahead = now + timedelta(days=3650)
+    put(store, [Letter(f"digest {n}", "ann@example.org", "Your week", "3 are new.") for n in range(4)], now)
+    late, lent, waits, gone = state.due(store, "mail", now)
+    assert all(state.claim(store, mail, "<1@example.org>", ahead) for mail in (late, lent))
+    assert all(state.claim(store, mail, "<1@example.org>", now) for mail in (waits, gone))
+    state.settle(store, late, state.Outcome("queued", "451 busy"), ahead)
+    state.settle(store, waits, state.Outcome("queued", "451 busy"), now)
+    assert [mail.key for mail in state.due(store, "mail", now)] == [late.key] and state.next_due(
+        store, ["mail"], now
+    ) == now
+    assert state.doubt(store, now) == 1 and states(store)[lent.key] == "uncertain"
+    assert states(store)[gone.key] == "sending" and states(store)[waits.key] == "queued"
 
 
 def make_due(engine: sa.Engine) -> None:

@@ -56,6 +56,7 @@ def settled_mark(
     "The mark of an export; while it is written the job waits for it."
     now = now or datetime.now(UTC)
     since = datetime.fromisoformat(job.outcome["since"]) if job.outcome.get("since") else now
+    since = min(since, now)  # it began by a clock that was ahead
     try:
         return mark_of(folder)
     except RuntimeError as error:

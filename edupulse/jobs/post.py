@@ -191,7 +191,7 @@ def ask_for_mail(
 ) -> Job | None:  # None: nothing is due, or it is asked for
     "Ask for the job when a letter is due."
     now = now or datetime.now(UTC)
-    moment = next_due(engine, ways(settings))
+    moment = next_due(engine, ways(settings), now)
     if moment is None or moment > now or is_asked(engine, now):
         return None
     return add(engine, Wish("mail", f"mail of {now:%Y-%m-%d %H:%M:%S}"))
