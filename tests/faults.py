@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 from month import DAY, Month
 
-from edupulse.jobs.record import listed
+from edupulse.jobs.record import Job, listed
 
 # --- how a fault is planted and looked after ----------------------------------------------------------------------------
 
@@ -75,9 +75,11 @@ def healed(month: Month, key: str, fault: str, told: str = "", lost: int = 0) ->
     month.ended.append(f"{fault}: {key} healed; {on_record}")
 
 
-def alerted(month: Month, key: str) -> bool:
-    """Whether somebody has a mail about a job."""
-    return any(key in mail.get_content() for mail in month.post.office.read() if not mail.is_multipart())
+def alerted(month: Month, job: Job) -> bool:
+    """Whether somebody has a mail about a job, or about another of its kind that failed before it for the same reason."""
+    mails = [mail.get_content() for mail in month.post.office.read() if not mail.is_multipart()]
+    told = [" ".join(text.split()) for text in mails]
+    return any(job.key in text or " ".join(job.error.split()) in text for text in told)
 
 
 def told_and_mended(month: Month, key: str, fault: str, told: str) -> None:
@@ -87,7 +89,7 @@ def told_and_mended(month: Month, key: str, fault: str, told: str) -> None:
     assert told.lower() in (job.error or "").lower(), (key, job.error)
     overview = month.command("jobs", "list").stdout
     assert f"{job.number}  {key}: " in overview and job.error in overview
-    until(lambda: alerted(month, key))
+    until(lambda: alerted(month, job))
     assert month.command("jobs", "retry", job.number).returncode == 0
     month.settle()
     assert month.job(key).state == "succeeded", month.job(key)
@@ -236,7 +238,7 @@ def half_extract(month: Month, day: date) -> Iterator[None]:
     yield
     job = month.job(key)
     assert job.state == "failed" and job.due_at is None and "half extract" in job.error, job
-    until(lambda: month.post is None or alerted(month, key))
+    until(lambda: month.post is None or alerted(month, job))
     month.ended.append(f"half extract: {key} failed and told: {job.error}")
 
 
