@@ -107,6 +107,9 @@ class Told(BaseSettings):
     alert_mail: str = ""  # who is told when something is wrong: addresses between commas
     alert_webhook: Annotated[str, AfterValidator(web_address)] = ""  # an address that is told too
     quiet_hours: Annotated[str, AfterValidator(two_hours)] = ""  # such as 20-7: nobody is told
+    language: str = Field(
+        "en", pattern="^(en|es)$"
+    )  # of alerts, and of what is written to whoever chose none
 
 # %% ../nbs/00_settings.ipynb #19bd4e2b
 class Settings(Scheduled, Told):

@@ -1,6 +1,8 @@
 """Alerts: each cause is told once, to everybody and by every way, and not at night; whoever tells twice at once tells once."""
 
 import json
+import re
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -15,8 +17,10 @@ from edupulse.alerts.look import QUICK, look
 from edupulse.alerts.record import Cause, open_alerts, past_alerts
 from edupulse.alerts.record import settle as open_and_close
 from edupulse.alerts.tell import is_quiet, tell
+from edupulse.alerts.words import alert_told
 from edupulse.faces.cli import app
 from edupulse.faces.exporter import figures_once
+from edupulse.faces.language import Speech
 from edupulse.faces.reports import environment
 from edupulse.jobs.lease import Terms, claim, fail, succeed
 from edupulse.jobs.post import deliver
@@ -24,10 +28,11 @@ from edupulse.jobs.record import Wish, add
 from edupulse.mail.outbox import listed
 from edupulse.settings import Settings
 from edupulse.store.engine import connect, session
-from edupulse.store.post import mails
+from edupulse.store.post import alerts, mails
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
-STALE = Cause("stale", "HS01", "North High has sent no attendance since 2025-12-19")
+STALE = Cause("stale", "HS01", "silent", {"school": "North High", "day": "2025-12-19"})
+SILENT = "North High has sent no attendance since 19 Dec; its students keep their last places on the lists"
 
 
 @pytest.fixture
@@ -77,7 +82,7 @@ def test_a_cause_is_told_once_by_mail_and_webhook_and_again_when_it_comes_again(
     assert len(office.took) == 4 and len(told) == 2 and told[0][1] != told[1][1]
     path, _, said = told[0]
     assert path == "/hook?token=s3cret" and said == {
-        **{"kind": "job", "words": "import on 2026-01-05 failed: students.csv holds half"},
+        **{"kind": "job", "words": "The nightly import of 5 Jan failed: students.csv holds half"},
         **{"since": "2026-01-05T12:00:00+00:00", "link": "https://edupulse.example.org"},
     }
     text = office.read()[0].get_content()
@@ -90,14 +95,14 @@ def test_at_night_nobody_is_told_and_in_the_morning_only_of_what_is_still_so(sto
     set_up = watched(
         alert_webhook="https://hooks.example.org/1", quiet_hours="20-7", timezone="Europe/Madrid"
     )
-    over = Cause("drift", "attendance", "attendance looks unlike the years learned from")
+    over = Cause("drift", "attendance", "unlike", {"modality": "attendance", "day": "2025-12-01"})
     midnight = datetime(2026, 1, 5, 23, tzinfo=UTC)
     open_and_close(store, ["stale", "drift"], [STALE, over], midnight)
     assert tell(set_up, store, midnight) == 0 and listed(store) == []
     open_and_close(store, ["drift"], [], midnight + timedelta(hours=1))
     assert [tell(set_up, store, midnight + timedelta(hours=h)) for h in (6, 7, 8)] == [0, 1, 0]
     (letter,) = listed(store)
-    assert json.loads(letter.text)["words"] == STALE.words
+    assert json.loads(letter.text)["words"] == SILENT
 
 
 @given(first=st.integers(0, 23), last=st.integers(0, 23), hour=st.integers(0, 23))
@@ -114,7 +119,7 @@ def test_tellers_beside_each_other_tell_once(store, watched):
     set_up = watched(
         alert_webhook="https://hooks.example.org/1", smtp_host="mail.example.org", alert_mail="it@example.org"
     )
-    causes = [Cause("stale", f"HS{n:02}", f"HS{n:02} has sent nothing") for n in range(12)]
+    causes = [Cause("stale", f"HS{n:02}", "never", {"school": f"HS{n:02}"}) for n in range(12)]
 
     def work(number):
         engine = store if number % 2 else beside
@@ -128,7 +133,7 @@ def test_tellers_beside_each_other_tell_once(store, watched):
     letters = listed(store)
     by_mail = "".join(each.text for each in letters if each.channel == "mail")
     assert sum(each.channel == "hook" for each in letters) == 12
-    assert all(by_mail.count(f"{cause.words}\n") == 1 for cause in causes)
+    assert all(by_mail.count(f"{cause.about} has never sent") == 1 for cause in causes)
 
 
 def test_an_outage_of_the_mail_server_is_told_once_by_the_webhook_and_not_by_itself(store, watched):
@@ -150,7 +155,7 @@ def test_an_outage_of_the_mail_server_is_told_once_by_the_webhook_and_not_by_its
     assert heard == ["stale", "stale", "mail"]  # the first was answered with 503, and came again
     assert len({number for _, number, _ in told}) == 2
     words = told[-1][2]["words"]
-    assert words.startswith("letters wait") and "does not answer" in words and "@" not in words
+    assert words.startswith("Letters wait") and "does not answer" in words and "@" not in words
 
 
 def test_a_webhook_that_sends_elsewhere_or_says_no_is_not_followed_and_becomes_an_alert(store, watched):
@@ -163,6 +168,35 @@ def test_a_webhook_that_sends_elsewhere_or_says_no_is_not_followed_and_becomes_a
             look(set_up, store, NOW, QUICK)
             deliver(set_up, store)
     assert still_open(store) == ["mail failed alerts", "stale HS01"] and len(told) == 2
+
+
+def test_a_district_that_reads_spanish_is_told_in_spanish_by_every_way(store, watched, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    break_import(store, "2026-01-05", NOW)
+    ways = {"smtp_host": "mail.example.org", "alert_mail": "it@example.org"}
+    set_up = watched(language="es", alert_webhook="https://hooks.example.org/1", **ways)
+    open_and_close(store, ["stale"], [STALE], NOW)
+    assert look(set_up, store, NOW, ["job"]).told == 2
+    for name, value in environment(set_up).items():
+        monkeypatch.setenv(name, value)
+    shown = CliRunner().invoke(app, ["alerts"]).output
+    letters = {f"{each.channel} {number}": each for number, each in enumerate(listed(store))}
+    said = [shown, *(f"{each.subject} {each.text}" for each in letters.values())]
+    assert len(said) == 4 and "North High no envía asistencia desde el 19 dic" in shown
+    for each in said:
+        words = each.encode().decode("unicode_escape") if each.rstrip().endswith("}") else each
+        left = re.sub(r"edupulse [a-z ]+|students.csv holds half|https?://\S+|\"\w+\":", "", words)
+        assert not re.search(r"\b(the|and|has|since|failed|sends?|nobody|what)\b", left, re.I), left
+    assert "students.csv holds half" in shown and "Falló: La importación nocturna del 5 ene" in shown
+
+
+def test_an_alert_from_before_sentences_keeps_its_words_and_is_closed_as_any_other(store):
+    with session(store) as db:
+        old = {"key": "job import", "kind": "job", "words": "import failed: half", "opened_at": NOW}
+        db.execute(sa.insert(alerts).values(id=uuid.uuid4(), **old))
+        (found,) = open_alerts(db)
+    assert [alert_told(Speech(lang), found) for lang in ("en", "es")] == ["import failed: half"] * 2
+    assert open_and_close(store, ["job"], [], NOW) == ([], 1)
 
 
 def test_without_a_way_alerts_are_on_record_in_the_figures_and_told_when_there_is_one(

@@ -334,18 +334,22 @@ def test_whoever_keeps_it_running_sees_what_failed_and_tries_again_by_keyboard(b
         assert tab.text("h1") == "Nothing has run yet" and "Nothing has happened yet" in tab.text("#past")
         run_a_night(store)
         tab.open("jobs.ipynb")
-        assert tab.text("h1") == "2 jobs wait for you" and tab.page.locator("article.card").count() == 2
+        assert tab.text("h1") == "2 things need you" and tab.page.locator("article.card").count() == 2
         assert "4 of 6 schools" in tab.text("#waits") and "27,814 rows" in tab.text("#past")
         found = faults(tab, "jobs en", 1280)
         tab.speak("es")
-        assert tab.text("h1") == "2 tareas le esperan" and "Qué hacer" in tab.text("#waits")
+        assert tab.text("h1") == "2 cosas le esperan" and "Qué hacer" in tab.text("#waits")
         found += faults(tab, "jobs es", 320)
         assert not found, "\n".join(found)
+        paper = tab.page.pdf(prefer_css_page_size=True)
+        assert len(re.findall(rb"/Type\s*/Page\b", paper)) <= 2, (
+            "each part of the page begins a sheet of paper"
+        )
         tab.speak("en")
         tab.tab_to("article.card button[data-do=retry][aria-label^='Try again: The lists']")
         tab.page.keyboard.press("Enter")
         tab.says("The lists of the week")
-        assert tab.text("h1") == "1 job waits for you" and tab.focus()["tag"] != "BODY"
+        assert tab.text("h1") == "1 thing needs you" and tab.focus()["tag"] != "BODY"
         assert count(store, "jobs", "kind = 'score' and state = 'queued'") == 1
         assert count(store, "audit_log", "action = 'retry' and entity = 'job'") == 1
         tab.page.click("#ahead button[aria-label^='Leave it: The weekly reports']")
@@ -360,7 +364,7 @@ def test_whoever_keeps_it_running_sees_what_failed_and_tries_again_by_keyboard(b
         tab.become(counselor)
         assert not tab.page.locator("a[href='jobs.ipynb']").count()
         tab.page.goto(f"{tab.address}/jobs.ipynb")
-        assert "waits for you" not in tab.text("main")
+        assert "need" not in tab.text("h1")
         tab.errors.clear()  # the refusal itself
 
 

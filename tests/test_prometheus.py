@@ -80,7 +80,7 @@ def invent_week(engine, settings):
     put(engine, [Letter("digest 1", "nobody@example.org", "Your week", "3 are new.")], now)
     with session(engine) as db:
         db.execute(sa.update(mails).values(state="dead", error="550 no such user", due_at=None))
-    settle(engine, ["stale"], [Cause("stale", "HS01", "HS01 sends nothing")], now)
+    settle(engine, ["stale"], [Cause("stale", "HS01", "never", {"school": "HS01"})], now)
 
 
 def asked(address, path, **query):

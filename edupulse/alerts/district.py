@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from .record import Cause
 from ..care.week import FLAGGED, WeekRule, first_theme, patterns
 from ..faces.metrics import latest_drift
-from ..faces.tongue import catalogue
 from ..jobs.schedule import zone_of
 from ..scoring.caseload import find_scores
 from ..scoring.roster import enrolled
@@ -37,21 +36,17 @@ def stale_causes(settings: Settings, engine: sa.Engine, now: datetime) -> Iterat
     "Schools whose attendance does not come."
     frame = stale_schools(engine, today_of(settings, now))
     for row in frame[frame["stale"]].itertuples():
-        since = f"since {row.arrived_through}" if row.arrived_through else "ever"
-        yield Cause(
-            "stale",
-            row.school_id,
-            f"{row.school} has sent no attendance {since}; its students keep their last scores",
-        )
+        since = {"day": f"{row.arrived_through}"} if row.arrived_through else {}
+        yield Cause("stale", row.school_id, "silent" if since else "never", {"school": row.school, **since})
 
 # %% ../../nbs/95_alerts.district.ipynb #f286215d
 def drift_causes(settings: Settings, engine: sa.Engine, now: datetime) -> Iterator[Cause]:
     "Records unlike those learned from, and promises that were not kept."
     found = latest_drift(settings.home) or {"since": {}, "promises_broken": False}
     for modality, day in found["since"].items():
-        yield Cause("drift", modality, f"{modality} looks unlike the years learned from, since {day}")
+        yield Cause("drift", modality, "unlike", {"modality": modality, "day": day})
     if found["promises_broken"]:
-        yield Cause("drift", "promises", "far more or fewer students left than the scores had promised")
+        yield Cause("drift", "promises", "promises")
 
 # %% ../../nbs/95_alerts.district.ipynb #bbec0a15
 def shown_now(
@@ -105,24 +100,15 @@ def capacity_causes(settings: Settings, engine: sa.Engine, now: datetime) -> Ite
     counts = mine.groupby(["school_id", "staff_id"]).size()
     over = counts[counts > WEEKS * settings.meetings_per_week]
     for school, many in over.groupby(level="school_id").size().items():
-        who = "a counselor has" if many == 1 else f"{many} counselors have"
-        yield Cause(
-            "capacity",
-            school,
-            f"{school}: {who} more students who stand out strongly than {WEEKS} weeks have room for",
-        )
+        yield Cause("capacity", school, "over", {"school": school, "count": int(many), "weeks": WEEKS})
 
 # %% ../../nbs/95_alerts.district.ipynb #c9166104
 def pattern_causes(settings: Settings, engine: sa.Engine, now: datetime) -> Iterator[Cause]:
     "Grades in which many stand out for one reason."
-    frame, rule, words = shown_now(engine), WeekRule(meet=settings.meetings_per_week), catalogue("en")
+    frame, rule = shown_now(engine), WeekRule(meet=settings.meetings_per_week)
     if frame.empty:
         return
     for school, rows in frame.groupby("school_id"):
         for each in patterns(rows, rule):
-            why = words[f"themes.{each.theme}"]
-            yield Cause(
-                "pattern",
-                f"{school} {each.grade} {each.theme}",
-                f"{school}, grade {each.grade}: so many stand out for one reason ({why}) that it is the school's matter",
-            )
+            values = {"school": school, "grade": int(each.grade), "theme": each.theme}
+            yield Cause("pattern", f"{school} {each.grade} {each.theme}", "shared", values)

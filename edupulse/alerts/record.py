@@ -8,7 +8,7 @@ __all__ = ['Cause', 'Alert', 'open_alerts', 'past_alerts', 'open_cause', 'settle
 # %% ../../nbs/88_alerts.record.ipynb #15e389fa
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -25,7 +25,8 @@ class Cause:
 
     kind: str  # one of ALERT_KINDS
     about: str  # what it is about: two causes of a kind about the same are one
-    words: str  # a sentence for whoever keeps the district's machines
+    sentence: str  # which one says it, below `alerts.sentence` of the catalogue
+    details: dict[str, str | int] = field(default_factory=dict)  # what that sentence names; days in ISO
 
     def __post_init__(self):
         "Refuse a kind for which nobody knows what to do."
@@ -45,7 +46,9 @@ class Alert:
     id: uuid.UUID
     key: str
     kind: str
-    words: str
+    sentence: str  # empty: from before there were any
+    details: dict
+    words: str  # English, where there is no sentence
     opened_at: datetime
     told_at: datetime | None
     closed_at: datetime | None
@@ -81,7 +84,8 @@ def open_cause(
     "Open an alert, unless it is open."
     insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[db.dialect.name](alerts)
     once = insert.on_conflict_do_nothing(index_elements=["key"], index_where=alerts.c.closed_at.is_(None))
-    row = {"id": uuid.uuid4(), "key": cause.key, "kind": cause.kind, "words": cause.words, "opened_at": now}
+    said = {"kind": cause.kind, "words": "", "sentence": cause.sentence, "details": cause.details}
+    row = {"id": uuid.uuid4(), "key": cause.key, **said, "opened_at": now}
     return db.execute(once.values(**row).returning(alerts.c.id)).first() is not None
 
 # %% ../../nbs/88_alerts.record.ipynb #c0cc4dda

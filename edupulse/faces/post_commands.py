@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['mail_app', 'Name', 'alerts_app', 'plain', 'list_mails', 'show_mail', 'retry_mail', 'cancel_mail', 'next_digest',
-           'foretold', 'dry_run', 'test_mail', 'show_alerts', 'alerts', 'check']
+           'foretold', 'dry_run', 'test_mail', 'worded', 'alert_lines', 'show_alerts', 'alerts', 'check']
 
 # %% ../../nbs/97_faces.post_commands.ipynb #4fcdae7c
 import textwrap
@@ -17,8 +17,12 @@ from .job_commands import the_store
 from .terminal import Json, begin, say
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from sqlalchemy import Engine
 
+    from edupulse.alerts.record import Alert
+    from edupulse.faces.language import Speech
     from edupulse.mail.outbox import Mail
     from edupulse.settings import Settings
 
@@ -204,6 +208,31 @@ def test_mail(
 # %% ../../nbs/97_faces.post_commands.ipynb #d541c025
 alerts_app = typer.Typer(help="What is wrong just now, and what to do about it.", invoke_without_command=True)
 
+# %% ../../nbs/97_faces.post_commands.ipynb #273b3bfc
+def worded(
+    speech: "Speech",
+    alert: "Alert",
+) -> dict:  # JSON
+    "An alert for a program, with its words."
+    from dataclasses import asdict
+
+    from edupulse.alerts.words import alert_told
+
+    return asdict(alert) | {"words": alert_told(speech, alert)}
+
+# %% ../../nbs/97_faces.post_commands.ipynb #ce69a635
+def alert_lines(
+    speech: "Speech",
+    alert: "Alert",
+    zone: "ZoneInfo",
+) -> str:
+    "What is wrong, since when, whether somebody was told, and what to do."
+    from edupulse.alerts.words import alert_entry, moment_words
+
+    when = {name: moment_words(speech, getattr(alert, f"{name}_at"), zone) for name in ("opened", "told")}
+    told = speech("alerts.told", when=when["told"]) if alert.told_at else speech("alerts.untold")
+    return alert_entry(speech, alert, speech("alerts.and_since", when=when["opened"], told=told))
+
 # %% ../../nbs/97_faces.post_commands.ipynb #30dddf2e
 def show_alerts(
     past: int,  # of those that are over, how many
@@ -211,29 +240,31 @@ def show_alerts(
 ) -> int:  # how many are open
     "Print what is wrong, and what was."
     settings, engine = the_store()
-    from dataclasses import asdict
-
     from edupulse.alerts.record import open_alerts, past_alerts
-    from edupulse.alerts.tell import MENDS
+    from edupulse.alerts.tell import speech_of
+    from edupulse.alerts.words import alert_told, moment_words
     from edupulse.jobs.schedule import zone_of
     from edupulse.store.engine import session
 
     with session(engine, read_only=True) as db:
         still, over = open_alerts(db), past_alerts(db, past) if past else []
     engine.dispose()
+    speech, zone = speech_of(settings), zone_of(settings)
     if as_json:
-        say({"open": [asdict(each) for each in still], "past": [asdict(each) for each in over]})
-        return len(still)
-    zone = zone_of(settings)
-    for each in still:
-        told = f"told {each.told_at.astimezone(zone):%a %H:%M}" if each.told_at else "nobody was told yet"
         say(
-            f"{each.words}\n  since {each.opened_at.astimezone(zone):%a %d %b %H:%M}; {told}\n  to do: {MENDS[each.kind]}"
+            {
+                name: [worded(speech, each) for each in some]
+                for name, some in (("open", still), ("past", over))
+            }
         )
+        return len(still)
+    for each in still:
+        say(alert_lines(speech, each, zone))
     for each in over:
-        say(f"over {each.closed_at.astimezone(zone):%a %d %b %H:%M}: {each.words}")
+        when = moment_words(speech, each.closed_at, zone)
+        say(speech("alerts.over", when=when, words=alert_told(speech, each)))
     if not still:
-        say("Nothing is wrong, as far as anybody has looked.")
+        say(speech("alerts.none"))
     return len(still)
 
 # %% ../../nbs/97_faces.post_commands.ipynb #d250b9a8

@@ -8,7 +8,7 @@ __all__ = ['MAIL_STATES', 'MAIL_CHANNELS', 'mails', 'ALERT_KINDS', 'alerts', 'on
 # %% ../../nbs/10_store.post.ipynb #68f6cce7
 import sqlalchemy as sa
 
-from .columns import at_least, one_of, primary_id
+from .columns import JSON, at_least, one_of, primary_id
 from .records import metadata
 
 # %% ../../nbs/10_store.post.ipynb #dcd1128c
@@ -53,7 +53,13 @@ alerts = sa.Table(
     primary_id(),
     sa.Column("key", sa.String(200), nullable=False, index=True),  # what makes two causes the same
     sa.Column("kind", sa.String(20), nullable=False),
-    sa.Column("words", sa.Text, nullable=False),  # for a person, without the name of one
+    sa.Column("words", sa.Text, nullable=False),  # English, of an alert from before there were sentences
+    sa.Column(
+        "sentence", sa.String(40), nullable=False, server_default=""
+    ),  # of the catalogue, in any language
+    sa.Column(
+        "details", JSON, nullable=False, server_default="{}"
+    ),  # what the sentence names; never a person
     sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("told_at", sa.DateTime(timezone=True)),  # null: nobody was told yet, or nobody is to be told
     sa.Column("closed_at", sa.DateTime(timezone=True), index=True),  # null: it is still so
