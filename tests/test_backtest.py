@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+import sqlalchemy as sa
+from handfuls import handfuls
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from edupulse.backtest import run
@@ -51,7 +53,8 @@ from edupulse.labels import build_labels
 from edupulse.release.evidence import release_facts
 from edupulse.sequences import build_sequences
 from edupulse.settings import Settings
-from edupulse.store.engine import connect
+from edupulse.store import tables
+from edupulse.store.engine import connect, session
 from edupulse.training.tracking import flat_numbers, tracking_client
 
 CHOICES = {"model": ["school_grade_mean", "logistic"], "seed": [0, 1]}
@@ -292,6 +295,7 @@ def test_every_lift_recomputes_from_the_rows_of_both_runs(reported, undisturbed,
 def test_no_small_count_is_in_the_file(reported):
     "Who found whom, and each point of a calibration curve: never fewer than ten students, and none worked out."
     told = reported[1]
+    assert told["without"] and handfuls(told) == [] and handfuls({"a": [{"students_who_left": 3}]})
     for row in told["ahead"]:
         counts = [row[name] for name in SHARED]
         assert counts == [None] * 4 or not any(0 < count < 10 for count in counts)
@@ -314,6 +318,76 @@ def test_no_small_count_is_in_the_file(reported):
         assert parts.count(None) != 1, "one hidden of three that add up is told"
     points = [point for fold in told["folds"] for point in fold["figures"]["calibration"] or []]
     assert all(point["students_who_left"] >= 10 and point["students"] >= 10 for point in points)
+
+
+@pytest.fixture(scope="module")
+def crowded(home, tmp_path_factory):
+    "The same district where no transfer is verified, so more than twenty leave a year: a report under two policies."
+    place = tmp_path_factory.mktemp("crowded") / "home"
+    shutil.copytree(home, place)
+    for name in ("snapshot", "features", "backtest"):
+        shutil.rmtree(place / name, ignore_errors=True)
+    settings, table = Settings(home=place), tables.enrollments
+    engine = connect(settings.url)
+    with session(engine) as db:
+        moved = sa.update(table).where(table.c.exit_reason == "transfer_verified")
+        db.execute(moved.values(exit_reason="transfer_unverified"))
+    engine.dispose()
+    asked = {
+        "models": ["rules", "network"],
+        "tests": 1,
+        "label_policies": ["standard", "broad"],
+        "max_epochs": 1,
+    }
+    asked |= {"members": 1, "capacity_share": 0.1, "bootstrap_repeats": 10, "processes": 1}
+    ran = run_report("backtest", asked | {"out": f"{place}/told.json"}, settings=settings)
+    return place, json.loads((place / "told.json").read_text()), ran.html.read_text(encoding="utf-8")
+
+
+@pytest.mark.soak  # two networks, on features that are built anew
+def test_a_report_of_enough_leavers_says_who_is_ahead_and_recomputes(crowded):
+    "Two policies, two networks, one title: what is said of a pair is what its rows say."
+    place, told, page = crowded
+    assert (
+        min(fold["figures"]["students_who_left"] for fold in told["folds"]) >= 20
+        and told["asked"]["records_until"]
+    )
+    title = re.search("<h1[^>]*>(.*?)</h1>", page)[1]
+    assert "found the most" in title and "Broad" not in title.title()
+    assert "The title is about leaving within 60 days" in page
+    keys = {row["run_id"]: row["rows"] for row in told["folds"]}
+    for row in (*told["ahead"], *told["over_all"]):
+        runs = row["runs"] if isinstance(row["runs"][0], str) else row["runs"][0]  # one test period, one pair
+        files = [place / "backtest" / "rows" / f"{keys[run]}.parquet" for run in runs]
+        both = listed_by_both(*(settled_rows(pd.read_parquet(file)) for file in files), 0.1)
+        apart = precision_apart(both, JUDGING.resampling)
+        assert [row[end] for end in ("value", "low", "high")] == pytest.approx(list(apart), abs=1e-6)
+        assert row["said"] == verdict(apart, found_apart(both)["left"]) != "too few left"
+        policies = {fold["label_policy"] for fold in told["folds"] if fold["run_id"] in runs}
+        assert len(policies) == 1, "only those with one question are compared"
+    assert len(told["ahead"]) == 1 and len(told["over_all"]) == 2
+    assert ("is ahead of every rival" in page) == (told["ahead"][0]["said"] == "ahead")
+
+
+@pytest.mark.soak  # of the same report
+def test_no_small_count_is_in_a_report_of_enough_leavers(crowded):
+    _, told, page = crowded
+    assert handfuls(told) == []
+    text = re.sub(r"<[^>]+>", " ", page)
+    assert not re.search(r"\b[1-9] (of whom|students left|who left)\b", text)
+    parts = [
+        [fold["figures"]["lead"][name]["value"] for name in ("early", "late", "never")]
+        for fold in told["folds"]
+    ]
+    for fold, shares in zip(told["folds"], parts, strict=True):
+        left = fold["figures"]["lead"]["students"]
+        assert not any(
+            share and 0 < round(side * left) < 10
+            for share in shares
+            if share is not None
+            for side in (share, 1 - share)
+        )
+        assert shares.count(None) != 1
 
 
 def test_every_link_of_the_page_leads_to_a_heading(reported):

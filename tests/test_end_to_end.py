@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from handfuls import handfuls
 
 from edupulse.faces.demo import Demo, fill_store, make_features, make_records, pick_dates
 from edupulse.faces.reports import run_report, runs
@@ -57,6 +58,11 @@ def test_both_reports_are_there_and_open_without_a_network(first):
         assert page.count("<main>") == 1 and page.count("<h1") == 1 and "<script" not in page
         assert 'src="http' not in page and 'href="http' not in page and "Traceback" not in page
     assert {"score", "train"} <= set(runs(demo.settings)["report"])
+
+
+def test_no_small_count_is_in_the_file_of_a_training(first):
+    files = list((first[0].settings.home / "runs" / "metrics").glob("risk-*.json"))
+    assert files and [handfuls(json.loads(file.read_text(encoding="utf-8"))) for file in files] == [[]]
 
 
 def test_a_card_says_what_is_missing_and_shows_no_handful(first):

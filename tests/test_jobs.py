@@ -765,7 +765,7 @@ def proves_its_challenger(settings, engine, job):
     assert (
         f"its twin {twin.version}" in page
         and twin.version != challenger.version
-        and "no kept backtest" not in page
+        and "no kept backtest has judged" not in page
     )
 
 

@@ -68,7 +68,7 @@ MEANINGS = {
     "false_positive_rate": ("is listed in vain more often", "is listed in vain less often"),
     "false_negative_rate": ("is missed more often", "is missed less often"),
     "precision": ("is listed with better reason", "is listed with less reason"),
-    "calibration": ("has its risk overstated", "has its risk understated"),
+    "calibration": ("has its risk overstated more", "has its risk understated more"),
 }  # measure → what a positive and a negative difference mean
 SUMS = ("weeks", "seat", "left", "stayed", "found", "vain", "missed", "over")
 

@@ -35,17 +35,22 @@ def plan_rows(
 def plan_bars(
     rows: pd.DataFrame,  # as from `plan_rows`
 ) -> alt.LayerChart:
-    "A line of bars for each split."
-    axis = alt.Axis(ticks=False, domain=False, labelFontSize=13, labelColor=PALETTE["ink"])
+    "A line of bars for each split, what is learned from told above it, what is judged below."
+    axis = alt.Axis(ticks=False, domain=False, labelFontSize=13, labelPadding=10, labelColor=PALETTE["ink"])
     y = alt.Y("split:N", sort=list(rows["split"].unique()), title=None, axis=axis)
     x = alt.X("start:T", title=None, axis=alt.Axis(format="%b %Y", grid=True, tickCount=8))
     parts = {"learn": PERIODS["learn"][1], "purge": PALETTE["hairline"], "test": PERIODS["test"][1]}
     colours = alt.Color(
         "part:N", scale=alt.Scale(domain=list(parts), range=list(parts.values())), legend=None
     )
-    bars = alt.Chart(rows).mark_bar(height=14, stroke=PALETTE["ink"], strokeWidth=0.6, yOffset=9)
-    words = alt.Chart(rows).mark_text(align="left", baseline="bottom", dy=-1, fontSize=12)
-    return bars.encode(x=x, x2="end:T", y=y, color=colours) + words.encode(x="start:T", y=y, text="label:N")
+    bars = alt.Chart(rows).mark_bar(height=14, stroke=PALETTE["ink"], strokeWidth=0.6)
+    words = [
+        alt.Chart(rows[rows["part"] == part])
+        .mark_text(align=align, baseline="middle", dy=dy, fontSize=12)
+        .encode(x=end, y=y, text="label:N")
+        for part, align, end, dy in (("learn", "left", "start:T", -15), ("test", "right", "end:T", 16))
+    ]
+    return alt.layer(bars.encode(x=x, x2="end:T", y=y, color=colours), *words)
 
 # %% ../../nbs/91_faces.backtest_charts.ipynb #45c1be4e
 def plan_chart(
@@ -58,7 +63,7 @@ def plan_chart(
         f"{row.split} {WORDS[row.part]} {row.start:%d %b %Y} to {row.end:%d %b %Y}"
         for row in rows.itertuples()
     )
-    bars = plan_bars(rows).properties(width=860, height=54 * rows["split"].nunique())
+    bars = plan_bars(rows).properties(width=860, height=62 * rows["split"].nunique())
     return figure(svg(bars, f"The plan of the backtest\n{spans}."), caption)
 
 # %% ../../nbs/91_faces.backtest_charts.ipynb #22ff5673

@@ -98,9 +98,10 @@ def verdict_title(
 ) -> str:
     "The lead over gradient boosting in a few words."
     words = {verdict(row.ahead, round(row.n * row.prevalence)) for row in ahead.itertuples()}
-    told = words.pop() if len(words) == 1 else "ahead" if "behind" not in words else "behind"
+    told = "behind" if "behind" in words else "ahead" if "ahead" in words else "not told apart"
     said = {"ahead": "ahead of", "behind": "behind"}.get(told, "not told apart from")
-    some = " at some weeks" if words else ""
+    others = "ahead" if "ahead" in words - {told} else "not told apart"
+    some = f" in some weeks, {others} in others" if len(words) > 1 else ""
     return f"On real students’ records: {said} gradient boosting{some}"
 
 # %% ../../nbs/91_faces.benchmark_words.ipynb #61de700c

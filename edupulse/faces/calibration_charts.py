@@ -28,8 +28,14 @@ def percent_steps(
     "Round shares for an axis on which each step is about a doubling."
     first = max([step for step in STEPS[:-1] if step <= low], default=STEPS[0])
     last = min([step for step in STEPS if step >= high and step > first], default=1.0)
-    for digits, room in (("125", 1), ("15", 2), ("1", 2)):  # fewer labels, and none close to the ends
-        inner = [step for step in STEPS if first * room < step < last / room and f"{step:e}"[0] in digits]
+    for digits, room in (
+        ("125", 1),
+        ("15", 2),
+        ("1", 6),
+    ):  # fewer labels, and none close to the long one at the low end
+        inner = [
+            step for step in STEPS if first * room < step < last / min(room, 2) and f"{step:e}"[0] in digits
+        ]
         if len(inner) + 2 <= most:
             break
     return [first, *inner, last]

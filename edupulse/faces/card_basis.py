@@ -11,7 +11,7 @@ import pandas as pd
 from ..evaluation.groups import withheld
 from .look import Html, element, join, table
 from ..release.again import judge_again, train_again
-from ..release.card import Card
+from ..release.card import Card, learned_until
 
 # %% ../../nbs/91_faces.card_basis.ipynb #c95a55ca
 def shy(
@@ -116,6 +116,8 @@ def say_data(
     labels = notes.get(
         "Labels", "the label policy is not on record (the training's figures are not on this machine)"
     )
+    if card.twin:
+        labels = f"{kept.get('asked', {}).get('label_policy', 'standard')} policy, recorded before {learned_until(card.model)}"
     return (
         f"Inputs: {card.model.feature_set or 'features that are not made any more'}, definitions {card.model.feature_version}; sex, "
         f"ethnicity and socioeconomic status are no inputs. Records: snapshot {kept.get('data_fingerprint') or 'not recorded'}. "
@@ -133,7 +135,8 @@ def reproduce(
         "Model": f"{model.version}, number {kept.get('registry_number', 'missing')} in MLflow's registry",
         "Hash of its folder (SHA-256)": kept.get("digest", "missing"),
         "Run of its training in MLflow": model.run or "missing",
-        "Code of its training": card.notes.get("versions", {}).get("Code", "missing"),
+        "Code of its training": card.notes.get("versions", {}).get("Code", "missing")
+        + (" (of its twin)" if card.twin else ""),
         "Data (fingerprint of the snapshot)": kept.get("data_fingerprint") or "missing",
         "Kept backtest": f"{card.release.backtest}, as {card.release.title}" if card.kept else "missing",
         "Runs of its folds in MLflow": runs,

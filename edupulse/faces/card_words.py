@@ -16,6 +16,7 @@ from ..evaluation.groups import PROTECTED
 from ..evaluation.metrics import Interval
 from .backtest_charts import name_of
 from .card_basis import band_rows, counted_people, shy
+from .card_figures import say_lot
 from .fairness_words import HEADS, verdict_mark
 from .look import Html, element, join, notice, table
 from .train_words import stacked
@@ -27,7 +28,8 @@ def card_head(
 ) -> Html:
     "Title, gate and how it came into use."
     model, release = card.model, card.release
-    use = "the model in use" if model.active else "not in use"
+    waits = "the challenger, shown to nobody" if model.kept.get("alias") == "challenger" else "not in use"
+    use = "the model in use" if model.active else waits
     word = {"passes": "passes the release gate.", "held back": "is held back by the release gate."}
     verdict = notice(
         element(
@@ -105,6 +107,11 @@ def model_figures(
     if not card.notes:
         return notice(say_missing(card), alert=True)
     counts, rows = card.notes["counts"], []
+    left = (
+        f"fewer than {card.n_size}"
+        if (count := counts["students_who_left"]) is None
+        else shy(count, card.n_size)
+    )
     for name, figures in card.notes["models"].items():
         cells = [cell(figures[each]) for each in MEASURED]
         rows.append(
@@ -112,7 +119,7 @@ def model_figures(
         )
     basis = (
         f"{counts['answered_weeks']:,} weeks of {shy(counts['answered_students'], card.n_size)} students, "
-        f"{shy(counts['students_who_left'], card.n_size)} of whom left; {counts['prevalence']:.2%} of the weeks were followed by "
+        f"{left} of whom left; {counts['prevalence']:.2%} of the weeks were followed by "
         f"leaving within {card.model.horizon_days} days. Brackets hold 95 of 100 draws of the students."
     )
     heads = ["On the unseen period", *MEASURED.values(), "Calibration error"]
@@ -218,7 +225,7 @@ def say_lead(
             lines.append(
                 f"{fold['fold']}: of those who left, {share_words(early)} were first listed 60 days or more before their last "
                 f"attended day, {share_words(never)} never; the median of the listed is {days['value']:.0f} days "
-                f"[{days['low']:.0f}, {days['high']:.0f}]."
+                f"[{days['low']:.0f}, {days['high']:.0f}]{say_lot(fold['figures'])}."
             )
     lines = lines or ["Missing: no kept backtest says how early, or too few left."]
     return element("ul", [element("li", line) for line in lines])

@@ -77,18 +77,18 @@ HEADS = {
 
 
 def group_table(
-    audited: Audit,
+    audited: pd.DataFrame,  # an audit's table
     attribute: str,
 ) -> Html:
     "Every group of an attribute: how many, and each measure with its verdict."
-    here = audited.table[audited.table["attribute"] == attribute]
+    here = audited[audited["attribute"] == attribute]
     measures = [name for name in MEASURES if name in set(here["measure"])]
     rows = []
     order = sorted(here["group"].unique(), key=lambda name: name.zfill(3) if name.isdigit() else name)
     for group in order:
         by = {row.measure: row for row in here[here["group"] == group].itertuples()}
         counts = (by[measures[0]].students, by["false_negative_rate"].behind)
-        shown = ["not shown" if pd.isna(count) else f"{count:,}" for count in counts]
+        shown = ["not shown" if pd.isna(count) else f"{count:,.0f}" for count in counts]
         rows.append([group, *shown, *(figure_cell(by[name]) for name in measures)])
     named = CALLED.get(attribute, attribute)
     heads = [named.capitalize(), "Students", "Left", *(HEADS[name] for name in measures)]
@@ -121,5 +121,5 @@ def fairness_section(
 ) -> Html:
     "For whom the list fails, on one page."
     attributes = audited.table["attribute"].unique()
-    tables = [folded(f"By {CALLED.get(name, name)}", group_table(audited, name)) for name in attributes]
+    tables = [folded(f"By {CALLED.get(name, name)}", group_table(audited.table, name)) for name in attributes]
     return join([say_gate(audited, title), *tables, audit_notes(audited)])

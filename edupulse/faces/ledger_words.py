@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['LEDGER_HEADS', 'pooled', 'pooled_words', 'median_words', 'from_to', 'chance_words', 'early_words', 'share_cell',
-           'said_count', 'left_cell', 'ledger_table', 'steady_words', 'stability_table', 'brier_table', 'school_words',
-           'schools_table', 'each_school', 'each_counselor']
+           'said_count', 'left_cell', 'lot_cell', 'ledger_table', 'steady_words', 'stability_table', 'brier_table',
+           'school_words', 'schools_table', 'each_school', 'each_counselor']
 
 # %% ../../nbs/91_faces.ledger_words.ipynb #b2dfc141
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -124,9 +126,20 @@ def left_cell(
     usual = "" if prevalence is None else f"{prevalence:.2%} of weeks"
     return join([said_count(students), element("div", usual, class_="small")])
 
+# %% ../../nbs/91_faces.ledger_words.ipynb #ef6ff6d4
+def lot_cell(
+    figures: Mapping,  # of a fold
+) -> Html | str:
+    "The share that a list by lot holds 60 days ahead, and its median lead below."
+    lot = figures.get("chance") or {}
+    if lot.get("early") is None:
+        return "not shown"
+    days = "" if lot.get("median_days") is None else f"{lot['median_days']:.0f} days"
+    return join([f"{lot['early']:.0%}", element("div", days, class_="small")])
+
 # %% ../../nbs/91_faces.ledger_words.ipynb #573f19ee
 LEDGER_HEADS = (
-    *("Split and model", "Who left", "60 days ahead", "Only later", "Never", "Median days"),
+    *("Split and model", "Who left", "60 days ahead", "Only later", "Never", "Median days", "By lot"),
     *("On it at 60 days", "At 30", "At 0"),
 )
 
@@ -150,7 +163,9 @@ def ledger_table(
         ]
         median = share_cell(lead["median_days"], "{:.0f}")
         counts = left_cell(lead["students"], row.figures["prevalence"])
-        rows.append([f"{row.fold} {name_of(row.title)}", counts, *shares, median, *still])
+        rows.append(
+            [f"{row.fold} {name_of(row.title)}", counts, *shares, median, lot_cell(row.figures), *still]
+        )
     return table(
         LEDGER_HEADS, rows, "When those who left were on the list", numeric=range(1, len(LEDGER_HEADS))
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from ..evaluation.enough import LEAST_LEFT, verdict
 from ..evaluation.metrics import Interval
 from ..evaluation.rivals import BoostingRival, LogisticRival
+from .backtest_told import count_range
 from .evaluation_charts import style_of
 from .look import Html, element, join, table, tiles
 from ..tuning.chosen import Chosen
@@ -193,7 +194,7 @@ def tune_limits(
     remarks = [
         f"The best of {len(tuning.trials):,} is better here than it will be: it was picked because it fits these years, their "
         "luck included. The more trials and the fewer who left, the larger that part.",
-        f"Between {min(left):,} and {max(left):,} students left in a period. Settings that differ by less than the interval are "
+        f"In a period {count_range(left, question.judging.n_size)} students left. Settings that differ by less than the interval are "
         "equal as far as these years can tell; then the recipe, which was not chosen here, is the safer one.",
         f"So the search is judged from outside: the file remembers that it was chosen on what was known before "
         f"{question.rolling.until}, and a backtest or a training that would judge it on an earlier day is refused. A later year "

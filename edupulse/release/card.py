@@ -143,7 +143,7 @@ def audit_failures(
     suspected = [each for each in facts["gate"]["remarks"] if each.startswith("suspected")]
     lines += [f"{each[:1].upper()}{each[1:]}." for each in suspected[:SUSPICIONS]]
     lines += (
-        [f"{len(suspected) - SUSPICIONS} more are suspected; the backtest's page has them."]
+        [f"Further suspicions: {len(suspected) - SUSPICIONS}; the backtest's page has them."]
         if suspected[SUSPICIONS:]
         else []
     )
