@@ -126,8 +126,8 @@ def benchmark_headline(
     beside = f"; published: {known[0].auroc:.3f} by {known[0].model}" if known else ""
     leads, fair = (leads_over(later, rival) for rival in ("boosting", "boosting_class"))
     told = [
-        f"Ordering who withdraws later from the courses of 2014, the models together are {leads} AUROC ahead of gradient "
-        f"boosting (LightGBM) at weeks {listed(ahead['moment'])}; {fair} where boosting, too, is told what each class has "
+        f"Ordering who withdraws later from the courses of 2014, the AUROC of the models together differs from that of gradient "
+        f"boosting (LightGBM) by {leads} at weeks {listed(ahead['moment'])}; by {fair} where boosting, too, is told what each class has "
         "lost by then.",
         f"Who fails or withdraws is ordered at {last['auroc'].value:.3f} on day {last['moment']} from assessments alone"
         f"{beside}.",

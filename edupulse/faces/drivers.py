@@ -44,7 +44,8 @@ def drivers_chart(
     "Bars of the features that move scores most."
     names = [catalog[name].label if name in catalog else name for name in table["feature"]]
     rows = table.assign(name=names, value=table["moved"].map("{:.2f}".format))
-    axis = alt.Axis(ticks=False, domain=False, labelLimit=320, labelFontSize=13, labelColor=PALETTE["ink"])
+    look = {"labelLimit": 320, "labelFontSize": 13, "labelPadding": 8, "labelColor": PALETTE["ink"]}
+    axis = alt.Axis(ticks=False, domain=False, **look)
     y = alt.Y("name:N", sort=names, title=None, axis=axis)
     x = alt.X("moved:Q", title="Mean move of the score, in log-odds", axis=alt.Axis(tickCount=5))
     bars = (

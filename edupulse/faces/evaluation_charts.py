@@ -164,7 +164,9 @@ def learning_lines(
     "Thin lines of the members, a thick one of their mean, a name at its end."
     scale = alt.Scale(domain=LOSSES, range=[PALETTE["soft"], PALETTE["accent"]])
     colour = alt.Color("part:N", scale=scale, legend=None)
-    x = alt.X("epoch:Q", title="Epoch", axis=alt.Axis(tickMinStep=1, format="d"))
+    last = int(losses["epoch"].max())
+    epochs = list(range(1, last + 1, -(-last // 10)))
+    x = alt.X("epoch:Q", title="Epoch", axis=alt.Axis(values=epochs, format="d"))
     y = alt.Y("loss:Q", title="Loss per observed week", scale=alt.Scale(zero=False))
     dash = alt.StrokeDash("part:N", scale=alt.Scale(domain=LOSSES, range=[[5, 3], [1, 0]]), legend=None)
     thin = alt.Chart(losses).mark_line(strokeWidth=0.8, opacity=0.45)

@@ -113,7 +113,8 @@ def slice_marks(
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4))
     if isinstance(part, Span):
         scale = alt.Scale(type="log" if part.log else "linear", domain=[part.low, part.high], nice=False)
-        x = alt.X(f"{name}:Q", title=name, scale=scale, axis=alt.Axis(tickCount=4, format="~g"))
+        look = alt.Axis(tickCount=4, labelExpr="format(datum.value, '~r')")
+        x = alt.X(f"{name}:Q", title=name, scale=scale, axis=look)
     else:
         x = alt.X(f"{name}:O", title=name, axis=alt.Axis(labelAngle=0))
     here = (

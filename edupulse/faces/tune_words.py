@@ -76,11 +76,10 @@ def tune_headline(
     question, splits = tuning.search.job.question, [split.name for split in tuning.search.job.splits]
     periods = f"{splits[0]} to {splits[-1]}" if len(splits) > 1 else splits[0]
     sign = "ahead" if ahead.value >= 0 else "behind"
-    margin = (
-        f"On the same students in {periods} the best trial is {abs(ahead.value):.4f} {sign} ({ahead.low:+.4f} to "
-        f"{ahead.high:+.4f}); the interval knows the luck of the students, not that this is the best of "
-        f"{len(tuning.trials):,}. {few_left(tuning)}"
-    )
+    apart = f"{abs(ahead.value):.4f} {sign} ({ahead.low:+.4f} to {ahead.high:+.4f}); the interval knows the luck of the students, not "
+    margin = f"On the same students in {periods} the best trial is {apart}that this is the best of {len(tuning.trials):,}. "
+    margin = "The best trial is the recipe itself. " if tuple(ahead) == (0, 0, 0) else margin
+    margin += few_left(tuning)
     spared = f"Nothing from {question.rolling.until} on was looked at. To judge it there: "
     command = element("code", f"edupulse run backtest -p configs '[\"{file}\"]' -p tests 1")
     lead = element("p", margin, class_="lede")

@@ -4,18 +4,20 @@
 
 # %% auto #0
 __all__ = ['FIGURES', 'score_shadow', 'load_and_score', 'Beside', 'score_beside', 'scores_of', 'both_scored', 'with_answers',
-           'list_figures', 'Duel', 'compare']
+           'list_figures', 'Duel', 'duel_figures', 'compare', 'duel_file', 'keep_duel']
 
 # %% ../../nbs/80_scoring.shadow.ipynb #21bbe4d7
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from ..backtest.fold import keep_frame
 from ..evaluation.enough import least_left
 from edupulse.evaluation.metrics import (
     Interval,
@@ -32,7 +34,7 @@ from .record import prediction_rows, write_once
 from .roster import enrolled
 from .score import ScoreOptions, check_version, current_sequences, feature_set_of, judge
 from .shown import without_stale
-from ..settings import Settings
+from ..settings import Settings, private_folder
 from ..store.engine import session
 from ..store.lookups import model_on_record
 from ..store.snapshot import refresh
@@ -200,6 +202,25 @@ class Duel:
     horizon_days: int
 
 # %% ../../nbs/80_scoring.shadow.ipynb #4e284296
+def duel_figures(
+    settled: pd.DataFrame,  # as from `with_answers`
+    capacity_share: float,  # in (0, 1]
+    n_size: int,  # smallest group that the district shows
+    resampling: Resampling = Resampling(),  # noqa: B008 (frozen)
+) -> dict[str, tuple[float, float, Interval]]:  # name → champion, challenger, difference; empty: too early
+    "Every figure of both models, and how far they lie apart."
+    leavers = settled.loc[settled["left"].astype(bool), "student_id"].nunique()
+    if leavers < least_left(n_size) or settled["left"].nunique() < 2:
+        return {}
+    one, other = (list_figures(settled, name, capacity_share) for name in ("champion", "challenger"))
+    values, weights = (one(None), other(None)), resampling.weights(settled["student_id"].to_numpy())
+    drawn, figures = np.array([other(each) - one(each) for each in weights]), {}
+    for number, name in enumerate(FIGURES):
+        mine, theirs = (float(each[number]) for each in values)
+        figures[name] = (mine, theirs, resampling.interval(theirs - mine, list(drawn[:, number])))
+    return figures
+
+# %% ../../nbs/80_scoring.shadow.ipynb #f7015838
 def compare(
     pairs: pd.DataFrame,  # as from `both_scored`
     labels: pd.DataFrame,  # as from `build_labels`, with everything that is known today
@@ -210,18 +231,27 @@ def compare(
     "Both models on the weeks whose outcome is known."
     settled = with_answers(pairs, labels)
     leavers = settled.loc[settled["left"].astype(bool), "student_id"].nunique()
-    figures = {}
-    if leavers >= least_left(n_size) and settled["left"].nunique() == 2:
-        one, other = (list_figures(settled, name, capacity_share) for name in ("champion", "challenger"))
-        values, weights = (one(None), other(None)), resampling.weights(settled["student_id"].to_numpy())
-        drawn = np.array([other(each) - one(each) for each in weights])
-        for number, name in enumerate(FIGURES):
-            mine, theirs = (float(each[number]) for each in values)
-            figures[name] = (mine, theirs, resampling.interval(theirs - mine, list(drawn[:, number])))
-    days = (
-        [f"{day:%Y-%m-%d}" for day in (settled["as_of"].min(), settled["as_of"].max())]
-        if len(settled)
-        else ["", ""]
-    )
+    figures = duel_figures(settled, capacity_share, n_size, resampling)
+    span = (settled["as_of"].min(), settled["as_of"].max()) if len(settled) else ()
+    days = [f"{day:%Y-%m-%d}" for day in span] or ["", ""]
     horizon = int(pairs["horizon_days"].iloc[0]) if len(pairs) else 0
     return Duel(len(pairs), len(settled), settled["student_id"].nunique(), leavers, *days, figures, horizon)
+
+# %% ../../nbs/80_scoring.shadow.ipynb #7ddeb05c
+def duel_file(
+    settings: Settings,
+    key: str,  # the same for the same weeks, asked in the same way
+) -> Path:
+    "Where the weeks of a comparison are kept."
+    return settings.home / "backtest" / "shadow" / f"{key}.parquet"
+
+# %% ../../nbs/80_scoring.shadow.ipynb #626c706a
+def keep_duel(
+    settings: Settings,
+    key: str,  # the same for the same weeks, asked in the same way
+    settled: pd.DataFrame,  # as from `with_answers`
+) -> str:  # the file's name
+    "Keep the weeks that were compared."
+    private_folder(settings.folder("backtest") / "shadow")
+    columns = ["student_id", "as_of", "champion", "challenger", "left"]
+    return keep_frame(settled[columns], duel_file(settings, key)).name
