@@ -170,10 +170,3 @@ def test_two_processes_may_start_tracking_at_once(tmp_path):
     said = [run.communicate(timeout=300) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said[0][1][-1000:] + said[1][1][-1000:]
     assert said[0][0] == said[1][0] != b""
-
-
-def test_a_gpu_is_used_where_there_is_one(example):
-    if not torch.cuda.is_available():
-        pytest.skip("NOT TESTED ON A GPU: there is none here")
-    model = RiskModel(CONFIG, replace(TRAINING, accelerator="gpu")).fit(example.sequences, example.labels)
-    assert model.predict(example.sequences)["risk_score"].between(0, 1).all()

@@ -121,6 +121,12 @@ class WeekReader(nn.Module):
         self.drop = YearDropout(config.dropout)
         self.drop_input = YearDropout(config.input_dropout)
 
+    def train(self, mode: bool = True) -> "WeekReader":
+        "Another mode for all but the recurrent networks, which draw nothing and so know only one."
+        super().train(mode)
+        self.follow.train()
+        return self
+
     def weeks(self, inputs: Weeks, missing: Weeks) -> list[torch.Tensor]:
         "Each modality's week on its own: M of (B, T, H)."
         joined = [torch.cat(pair, dim=-1) for pair in zip(inputs, missing, strict=True)]

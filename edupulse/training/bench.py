@@ -25,6 +25,7 @@ from edupulse.training.contest import (
     windows_of,
 )
 from .data import repeatable
+from .devices import measure_gpu
 from .ensemble import new_network
 
 # %% ../../nbs/56_training.bench.ipynb #aa023576
@@ -198,5 +199,6 @@ def bench_train(
         "auroc_difference": round(shares["one_pass"] - shares["windows"], 4),
         "auroc_difference_low": round(low, 4),
         "auroc_difference_high": round(high, 4),
+        **({"gpu": gpu} if (gpu := measure_gpu(5 * students, progress)) else {}),
         "goal": {"times_faster": 10, "auroc_difference_high": 0},
     }

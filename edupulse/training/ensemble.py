@@ -23,10 +23,10 @@ from ..model.config import ModelConfig, TrainingConfig
 from ..model.network import RiskNetwork, side_by_side
 from ..model.survival import leave_logit
 from ..sequences import Sequences, align
+from .batches import Batches
 from .calibration import Calibrator, Trial, fit_calibrator
 from .confidence import fit_trust, weight_of_evidence
 from edupulse.training.data import (
-    Batches,
     Goals,
     Scaler,
     Tensors,

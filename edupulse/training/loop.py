@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from ..model.config import TrainingConfig
 from ..model.survival import survival_loss
-from .data import Batches, Goals, Tensors, Trained
+from .batches import Batches
+from .data import Goals, Tensors, Trained
 
 # %% ../../nbs/52_training.loop.ipynb #a3907b94
 def batch_loss(
@@ -194,8 +195,9 @@ def train_network(
     steps = training.max_epochs * -(-len(learn) // training.accumulate)
     keeper = Keeper(title, training.progress)
     trainer = make_trainer(training, keeper, stops=stop is not None)
+    device = trainer.strategy.root_device
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's advice on workers, and that a loop has no validation
-        trainer.fit(RiskTask(network, training, steps), learn, stop)
+        trainer.fit(RiskTask(network, training, steps), learn.on(device), stop and stop.on(device))
     network.cpu().load_state_dict(keeper.state)
     return Trained(network.eval(), pd.DataFrame(keeper.losses))

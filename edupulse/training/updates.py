@@ -20,8 +20,9 @@ from torch import nn
 
 from ..model.config import check_range
 from ..sequences import Sequences
+from .batches import Batches
 from .calibration import Calibrator, Trial, fit_calibrator
-from .data import Batches, Goals, Tensors, make_tensors, repeatable
+from .data import Goals, Tensors, make_tensors, repeatable
 from .ensemble import gauge, goals_at, member_logits
 from .estimator import RiskModel, check_fitted, model_files, version_of
 from .loop import batch_loss, hazard_loss
