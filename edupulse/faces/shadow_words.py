@@ -31,9 +31,9 @@ def shadow_headline(
             f"Both scored {duel.scored:,} student-weeks; {duel.settled:,} of them have an answer, and {few} of these students "
             f"left. An answer takes {duel.horizon_days} days, and then some for the paperwork."
             if duel.scored
-            else f"No date has been scored by both yet, and none will be: {hindered}."
+            else f"No date after both had learned has been scored by both yet, and none will be: {hindered}."
             if hindered
-            else "No date has been scored by both yet; from the next `edupulse run score` on the challenger scores beside."
+            else "No date after both had learned has been scored by both yet; from the next `edupulse run score` on the challenger scores beside."
         )
         return join([element("h1", "It is too early to compare the challenger"), element("p", why)])
     mine, theirs, change = duel.figures["precision"]
@@ -103,6 +103,7 @@ def shadow_limits() -> Html:
     remarks = [
         "The champion's list was acted on: a student who was met and stayed counts as listed in vain for the champion, and for "
         "a challenger that listed the same student. A challenger that lists others is not helped by anybody's help.",
+        "Only weeks count that neither model learned from: a date that was scored again afterwards is left out.",
         "Only weeks that both models scored count, with the answers recorded today; paperwork that comes later changes them.",
     ]
     return element("ul", [element("li", each) for each in remarks])

@@ -134,6 +134,7 @@ def both_scored(
     engine: sa.Engine,
     champion: str,  # versions
     challenger: str,
+    since: str = "",  # ISO date on which neither knew anything yet; empty: all that was ever scored
 ) -> pd.DataFrame:  # student_id, as_of, horizon_days, champion, challenger
     "The students and dates that both models scored."
     names = {"champion": scores_of(engine, champion), "challenger": scores_of(engine, challenger)}
@@ -144,7 +145,8 @@ def both_scored(
             "different questions; take a challenger with the champion's horizon_days"
         )
     one, other = (rows.rename(columns={"risk_score": name}) for name, rows in names.items())
-    return one.merge(other, on=["student_id", "as_of", "horizon_days"], validate="one_to_one")
+    both = one.merge(other, on=["student_id", "as_of", "horizon_days"], validate="one_to_one")
+    return both[both["as_of"] >= pd.Timestamp(since)].reset_index(drop=True) if since else both
 
 # %% ../../nbs/80_scoring.shadow.ipynb #214be770
 def with_answers(
