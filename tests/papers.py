@@ -50,3 +50,8 @@ def text_of(content: bytes) -> str:
             else ""
         )
     return " ".join(filter(None, said))
+
+
+def language_of(content: bytes) -> str:
+    "In which language a PDF says that it is."
+    return re.search(rb"/Lang \(([^)]*)\)", b"\n".join(objects(content).values()))[1].decode()

@@ -15,9 +15,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from papers import text_of
+from papers import language_of, text_of
 
 from edupulse.care.examples import invent_care
+from edupulse.faces.tongue import catalogue
 from edupulse.handouts.digest import letters_of
 from edupulse.handouts.folder import INDEX, RECORD, intact, read_record
 from edupulse.handouts.page import Basis
@@ -25,8 +26,9 @@ from edupulse.handouts.readers import care_of, readers
 from edupulse.handouts.week import Order, inputs_of, write_week
 from edupulse.mail.outbox import put
 from edupulse.settings import Settings
-from edupulse.store.engine import session
-from edupulse.store.tables import caseloads, staff, students
+from edupulse.store.engine import connect, session
+from edupulse.store.migrate import migrate
+from edupulse.store.tables import caseloads, preferences, staff, students
 
 NOW = datetime(2026, 2, 9, 5, tzinfo=UTC)
 
@@ -73,10 +75,10 @@ def test_each_report_holds_its_readers_students_on_paper_too_and_is_the_same_aga
         html = (order.folder / f"{reader.key}.html").read_text(encoding="utf-8")
         paper = text_of((order.folder / f"{reader.key}.pdf").read_bytes())
         shown[reader.name] = named(html)
-        assert named(paper) == named(html) and "This week, meet these" in paper and "Page" in paper
+        assert named(paper) == named(html) and "This week, meet these" in paper and " / " in paper
         theirs = {names[str(key)] for key in care_of(store, reader, made.as_of).student_ids()}
         assert len(named(html)) >= 3 and named(html) <= theirs
-        for what in (str(made.as_of), "5c1f45c8", "model invented", "edupulse 0.1.0"):
+        for what in (str(made.as_of), "5c1f45c8", "version invented", "edupulse 0.1.0"):
             assert what in html and what in paper
         assert (
             html.count("<h1") == html.count("<main>") == 1
@@ -106,6 +108,75 @@ def test_each_report_holds_its_readers_students_on_paper_too_and_is_the_same_aga
         other = order_for(store, tmp_path / "other", made.as_of)
         write_week(other, store, inputs_of(store, other, "scores"), NOW)
         assert files_of(other.folder) == files_of(order.folder)
+
+
+ENGLISH = (
+    r"\b(the|and|of|with|this|that|for|from|who|not|are|is|was|has|have|students?|weeks?|grade|to|by|in)\b"
+)
+
+
+def test_who_reads_spanish_has_a_spanish_page_and_paper_and_nobody_else(tmp_path):
+    """The counselor who chose it on her page; with the district's language all of them, and the list of reports."""
+    store = connect(f"sqlite:///{tmp_path / 'store.db'}")
+    migrate(store)
+    made, _ = invented(store)
+    order = order_for(store, tmp_path / "home", made.as_of)
+    before = inputs_of(store, order, "scores")
+    with session(store) as db:
+        rivera = db.scalar(sa.select(staff.c.id).where(staff.c.username == "rivera"))
+        db.execute(sa.insert(preferences).values(staff_id=rivera, content={"lang": "es"}))
+    assert inputs_of(store, order, "scores") != before
+    write_week(order, store, "inputs", NOW)
+    spoken = {
+        each.name: page_language(order.folder / f"{each.key}.html") for each in readers(store, made.as_of)
+    }
+    assert spoken.pop("Ana Rivera") == "es" and set(spoken.values()) == {"en"}
+    district = replace(order, settings=order.settings.model_copy(update={"language": "es"}), doubt="unlike")
+    write_week(district, store, "more", NOW)
+    names = "|".join(rf"\b{re.escape(words)}\b" for words in catalogue_terms())
+    for file in sorted(order.folder.glob("*.html")):
+        assert page_language(file) == "es"
+        words = file.read_text(encoding="utf-8")
+        left = re.sub(
+            r"<style>.*?</style>|<bdi>.*?</bdi>|<[^>]*>|school-\d|edupulse 0.1.0", " ", words, flags=re.S
+        )
+        for text in (left, *re.findall(r'(?:title|aria-label|data-label)="([^"]*)"', words)):
+            found = re.search(f".{{0,50}}({ENGLISH}|{names}).{{0,30}}", text, re.S)
+            assert not found, f"{file.name}: {found[0]}"
+    for file in sorted(order.folder.glob("*.pdf")):
+        told = re.search(r"\d+ / \d+", text_of(file.read_bytes()))
+        assert told and language_of(file.read_bytes()) == "es"
+    store.dispose()
+
+
+def catalogue_terms():
+    "Sentences of the English catalogue's lists and reports that name nothing, and that Spanish says otherwise."
+    parts = (
+        "report.",
+        "handout.",
+        "index.",
+        "tried.",
+        "bands.",
+        "changes.",
+        "trends.",
+        "week.since",
+        "week.about",
+    )
+    english, spanish = catalogue("en"), catalogue("es")
+    return [
+        text
+        for key, text in english.items()
+        if key.startswith(parts)
+        and isinstance(text, str)
+        and "{" not in text
+        and len(text) > 5
+        and text != spanish[key]
+    ]
+
+
+def page_language(file):
+    "In which language a page says that it is."
+    return re.search(r'<html lang="(\w+)"', file.read_text(encoding="utf-8"))[1]
 
 
 def test_who_is_gone_has_no_report_and_who_left_a_caseload_is_in_none(store, tmp_path):

@@ -150,7 +150,7 @@ def who(
     grade, new, trend = grade_words(speech, row), standing(speech, row, told.first), told.said["trend_words"]
     parts = [element("h3", student_link(row)), element("p", grade, " · " if grade and new else "", new)]
     if told.scale and isinstance(row["trajectory"], list) and row["trajectory"]:
-        parts.append(sparkline(row["trajectory"], trend, told.scale))
+        parts.append(sparkline(row["trajectory"], trend, told.scale, speech("report.weeks")))
     return join([*parts, element("p", trend, class_="small")])
 
 # %% ../../nbs/93_dashboard.week_cards.ipynb #8ddb98b6

@@ -90,6 +90,7 @@ def sparkline(
     trajectory: list[dict],  # [{as_of, risk}], oldest first; at least one week
     words: str,  # what it shows, in a sentence
     scale: Scale,  # of the school
+    title: str = "Weeks so far",
 ) -> Html:
     "A student's weeks so far as a small line with a dot at the latest."
     top = max([point["risk"] for point in trajectory] + [1.5 * (scale.watch_from or 0.0), 0.01])
@@ -106,5 +107,5 @@ def sparkline(
     parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="4" fill="{PALETTE["meet"]}"/>')
     size = f'class="spark" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
     return describe_svg(
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>', f"Weeks so far\n{words}"
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>', f"{title}\n{words}"
     )

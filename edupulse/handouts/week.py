@@ -19,16 +19,16 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ..backtest.processes import pool_of
-from ..faces.look import Html, notice
+from ..faces.language import Speech
 from .folder import INDEX, RECORD, hashes, intact, publish, put_file, read_record
 from .index import Entry, index_page
 from .listing import read_listing
 from .page import Basis, sheet
 from .paper import pdf_of
-from .readers import Reader, care_of, readers
+from .readers import Reader, care_of, readers, speech_for
 from ..settings import Settings, private_folder
 from ..store.engine import connect, session
-from ..store.tables import caseloads, enrollments, interventions, schools, staff
+from ..store.tables import caseloads, enrollments, interventions, preferences, schools, staff
 
 # %% ../../nbs/95_handouts.week.ipynb #17d46657
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Order:
     settings: Settings
     today: date  # whose caseloads and rolls count
     basis: Basis
-    doubt: str = ""  # why the scores may be less sure, in a sentence
+    doubt: str = ""  # why the list may be less sure: a key below `handout`
 
     @property
     def folder(self) -> Path:
@@ -70,12 +70,14 @@ def make_report(
     reader: Reader,
 ) -> Made | None:  # None where none of the students was on the roll of that day
     "A reader's page and PDF."
-    engine = store_at(order.settings.url)
-    listing = read_listing(care_of(engine, reader, order.today), reader, order.settings)
+    engine, settings = store_at(order.settings.url), order.settings
+    care = care_of(engine, reader, order.today)
+    counselor = reader.kind == "counselor"  # several may open a school's
+    speech = speech_for(care, settings) if counselor else Speech(settings.language)
+    listing = read_listing(care, reader, settings, speech)
     if listing is None:
         return None
-    doubt: Html | None = notice(order.doubt, alert=True) if order.doubt else None
-    html = sheet(listing, order.basis, doubt)
+    html = sheet(listing, order.basis, order.doubt)
     return Made(reader, listing.counts, listing.mark, html.encode(), pdf_of(html))
 
 # %% ../../nbs/95_handouts.week.ipynb #d105d0e0
@@ -100,7 +102,7 @@ def make_reports(
 # %% ../../nbs/95_handouts.week.ipynb #b4368b54
 SEEN = (staff, caseloads, interventions, schools, enrollments)  # beside the scores
 UNSEEN = ("created_at", "updated_at", "email")  # columns that no report shows
-SET = ("counselor_caseload", "meetings_per_week", "n_size")
+SET = ("counselor_caseload", "meetings_per_week", "n_size", "language")
 
 
 def inputs_of(
@@ -112,6 +114,8 @@ def inputs_of(
     digest = hashlib.sha256(repr((scores, asdict(order.basis), str(order.today), order.doubt)).encode())
     digest.update(repr([getattr(order.settings, name) for name in SET]).encode())
     with session(engine, read_only=True) as db:
+        chosen = db.execute(sa.select(preferences).order_by(preferences.c.staff_id))
+        digest.update(repr([(row.staff_id, row.content.get("lang")) for row in chosen]).encode())
         for table in SEEN:
             columns = [each for each in table.c if each.name not in UNSEEN]
             for row in db.execute(sa.select(*columns).order_by(*table.primary_key.columns)):
@@ -183,8 +187,8 @@ def write_week(
     files |= {f"{each.reader.key}.pdf": each.pdf for each in made}
     entries = [{"key": each.reader.key, "kind": each.reader.kind, **each.counts} for each in made]
     moment = made_at(record, hashes(files), entries, now)
-    said = [Entry(each.reader, each.counts) for each in made]
-    files[INDEX] = index_page(said, order.basis, moment, order.settings.n_size).encode()
+    said, speech = [Entry(each.reader, each.counts) for each in made], Speech(order.settings.language)
+    files[INDEX] = index_page(said, order.basis, moment, order.settings.n_size, speech).encode()
     written = publish(files, order.folder)
     kept = {
         "as_of": order.basis.as_of,
