@@ -242,7 +242,11 @@ def fairness_verdicts(
         )
     table_of, rows, rest = pd.DataFrame(facts["groups"]), [], {}
     measures = [name for name in HEADS if name in set(table_of["measure"])]
-    for (attribute, group), part in table_of.groupby(["attribute", "group"], sort=False):
+    order = {name: place for place, name in enumerate(table_of["attribute"].unique())}
+    parts = sorted(
+        table_of.groupby(["attribute", "group"]), key=lambda each: (order[each[0][0]], each[0][1].rjust(2))
+    )
+    for (attribute, group), part in parts:
         by, named = part.set_index("measure"), f"{CALLED.get(attribute, attribute)} {group}"
         students = "not shown" if pd.isna(by["students"].iloc[0]) else f"{by['students'].iloc[0]:,.0f}"
         words = by["verdict"].reindex(measures)
