@@ -205,23 +205,30 @@ def fill(ballast: Path) -> None:
 
 @contextmanager
 def database_restart(month: Month, day: date) -> Iterator[None]:
-    """PostgreSQL is stopped at once and started again; SQLite is locked for longer than anybody waits."""
+    """PostgreSQL is stopped while an import writes, and started again; SQLite is locked for longer than anybody waits."""
+    from edupulse.ingest.write import lock_holders
+
     key = f"import on {day}"
 
     def go_away() -> None:
         until(lambda: at_work(month, key))
         if month.server:
+            until(lambda: lock_holders(month.engine))  # its transaction is open, and ends with the server
+            assert month.job(key).state == "running", "the import was done before the server was stopped"
             month.server.stop("immediate")
             time.sleep(3)
             month.server.start()
             return
         with sqlite3.connect(month.settings.home / "edupulse.db", timeout=60, isolation_level=None) as holder:
             holder.execute("begin immediate")
+            assert month.job(key).state == "running", "the import was done before the store was locked"
             time.sleep(65)
             holder.execute("rollback")
 
     with beside(go_away):
         yield
+    job = month.job(key)
+    assert job.losses or (job.attempts and job.error), f"{key} did not notice"
     healed(month, key, "database restart" if month.server else "database locked")
 
 

@@ -484,6 +484,77 @@ def test_a_first_export_of_which_most_would_be_set_aside_waits_and_nobody_is_sco
         do_import(settings.model_copy(update={"watch_folder": str(cut)}), engine, job)
 
 
+def days_of(export, inbox, days):
+    "Exports that bring one day of attendance each, beside everything else, old enough to be taken."
+    import shutil
+
+    header, *lines = (export / "attendance.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    told = list(csv_rows(export / "attendance.csv", "date"))
+    for day in days:
+        shutil.copytree(export, folder := inbox / day)
+        rows = [line for line, (of,) in zip(lines, told, strict=True) if of == day]
+        (folder / "attendance.csv").write_text(header + "".join(rows), encoding="utf-8")
+        for file in folder.iterdir():
+            os.utime(file, (1, 1))
+
+
+def test_each_of_many_exports_that_wait_is_imported_and_one_that_comes_late_is_left(place, export, tmp_path):
+    from edupulse.jobs.imports import do_import
+
+    settings, engine = place
+    (inbox := tmp_path / "inbox").mkdir()
+    (inbox / "notes.csv").mkdir()
+    settings = settings.model_copy(update={"watch_folder": str(inbox)})
+    days = sorted({day for (day,) in csv_rows(export / "attendance.csv", "date")})[-7:]
+    add(engine, Wish("import", "import 1"))
+    job = find(engine, "import 1")
+    assert do_import(settings, engine, job).told == "nothing changed: no export has arrived"
+    days_of(export, inbox, days[:2])
+    do_import(settings, engine, job)
+    known = sa.select(sa.func.distinct(metadata.tables["attendance_records"].c.date))
+
+    def known_days():
+        with session(engine, read_only=True) as db:
+            return sorted(map(str, db.scalars(known)))
+
+    assert known_days() == [days[1]], "of a folder that nobody has imported from the newest is taken"
+    days_of(export, inbox, days[3:])
+    (inbox / days[5] / "students.csv").write_text("district_id\n", encoding="utf-8")
+    os.utime(inbox / days[5] / "students.csv", (1, 1))
+    told = do_import(settings, engine, job).told
+    assert known_days() == [days[1], *days[3:5], *days[6:]] and f"{days[5]} was left: students.csv" in told
+    days_of(export, inbox, days[2:3])
+    told = do_import(settings, engine, job).told
+    assert f"{days[2]} came after a newer one and was left" in told and days[2] not in known_days()
+
+
+def test_an_export_that_is_written_to_while_it_is_read_is_read_again(place, export, tmp_path, monkeypatch):
+    import shutil
+
+    from edupulse.ingest import load
+    from edupulse.jobs.imports import do_import
+    from edupulse.jobs.record import Waits
+
+    settings, engine = place
+    shutil.copytree(export, folder := tmp_path / "inbox" / "2026-11-27")
+    settings = settings.model_copy(update={"watch_folder": str(folder.parent)})
+    add(engine, Wish("import", "import 1"))
+    job, read = find(engine, "import 1"), load.ingest_folder
+
+    def beside(*given, **options):
+        result = read(*given, **options)
+        os.utime(folder / "grades.csv")
+        return result
+
+    for file in folder.iterdir():
+        os.utime(file, (1, 1))
+    with monkeypatch.context() as patched, pytest.raises(Waits, match="still being written"):
+        patched.setattr(load, "ingest_folder", beside)
+        do_import(settings, engine, job)
+    os.utime(folder / "grades.csv", (2, 2))
+    assert do_import(settings, engine, job).figures["changed"] == 0
+
+
 def test_an_export_in_which_a_school_has_vanished_is_not_imported(place, export, tmp_path):
     import shutil
 
@@ -591,6 +662,46 @@ def test_an_export_that_broke_off_anywhere_is_never_imported_under_any_name(own_
 @pytest.mark.soak
 def test_an_export_that_broke_off_at_any_of_many_places_is_never_imported(own_names, tmp_path):
     judge_cuts(cut_anywhere(own_names, tmp_path / "cut", 1000, random.Random(5)))
+
+
+@pytest.mark.soak  # about two minutes of processor time
+def test_two_years_of_nights_raise_hardly_an_alarm_and_cuts_are_noticed_by_their_depth(tmp_path):
+    import duckdb
+    import pandas as pd
+
+    from edupulse.ingest.load import ingest_folder
+    from edupulse.jobs.tail import thin_day
+    from edupulse.synth.district import synthesise
+
+    synthesise(tmp_path / "district", students=500, years=2, seed=11)
+    engine = connect(f"sqlite:///{tmp_path / 'store.db'}")
+    migrate(engine)
+    assert not ingest_folder(tmp_path / "district", engine).failed
+    rows = pd.read_csv(tmp_path / "district" / "attendance.csv", dtype=str)
+    rows["known"] = pd.to_datetime(rows["recorded_at"].fillna(rows["date"]), format="ISO8601")
+    draw, alarms, noticed, nights = random.Random(1), [], {}, 0
+    with duckdb.connect() as db:
+        db.execute("create macro as_date(text) as try_cast(text as date)")
+        for day, of_day in rows.groupby("date"):
+            when = datetime.fromisoformat(day)
+            for night in (1, 3) if when.weekday() == 4 else (1,):  # a Friday is the newest day on Monday too
+                nights, now = nights + 1, when + timedelta(days=night, hours=2)
+                told = of_day[of_day["known"] < now].sort_values(
+                    "district_id"
+                )  # a cut takes the last schools' students
+                told = (
+                    told.sample(frac=1, random_state=draw.randrange(2**31)) if draw.random() < 0.5 else told
+                )
+                for depth in (0, 0.2, 0.5):
+                    left = told.iloc[: round(len(told) * (1 - depth))]
+                    db.register("told", left)
+                    found = bool(thin_day(db, engine, when.date() - timedelta(days=1), now))
+                    noticed.setdefault(depth, []).append(found)
+                    alarms += [day] * (found and not depth)
+    engine.dispose()
+    share = {depth: sum(found) / nights for depth, found in noticed.items()}
+    print(nights, "nights, alarms", alarms, {depth: round(each, 3) for depth, each in share.items()})
+    assert len(alarms) <= 2 and share[0.2] > 0.85 and share[0.5] > 0.9
 
 
 def test_an_export_whose_days_end_before_what_is_known_waits_for_a_person(own_names, tmp_path):

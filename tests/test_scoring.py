@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from edupulse.explain.reasons import strength
 from edupulse.faces.caseload_page import missing
 from edupulse.features.catalog import feature_version, find_feature_set
+from edupulse.jobs.record import Refused
 from edupulse.model.config import ModelConfig, TrainingConfig
 from edupulse.scoring import record
 from edupulse.scoring.caseload import caseload, scored_dates
@@ -358,6 +359,48 @@ def test_a_school_stays_silent_through_a_short_week_and_the_summer_and_a_new_yea
         days = school_calendar.c
         db.execute(sa.update(school_calendar).where(days.date >= date(2026, 6, 15)).values(submitted_at=None))
     assert {day: stale(day) for day in said} == said
+
+
+def test_a_school_is_stale_only_where_attendance_is_expected(store):
+    "A late start, a week closed by calendar, schools without attendance and one that was closed for good."
+    from edupulse.jobs.guards import check_fresh
+
+    october = [date(2026, 10, day) for day in range(5, 17) if date(2026, 10, day).weekday() < 5]
+    days = {
+        "good": {day: ("instructional", day) for day in october},
+        "closed week": {
+            day: ("instructional", day) if day < october[5] else ("closed", None) for day in october
+        },
+        "late start": {day: ("instructional", None) for day in october[-2:]},
+        "virtual": {day: ("open", None) for day in october},
+        "not begun": {date(2026, 11, 2): ("instructional", None)},
+        "gone": {date(2024, 6, day): ("instructional", None) for day in range(3, 8)},
+        "no calendar": {},
+    }
+    with session(store) as db:
+        for school, each in days.items():
+            db.execute(sa.insert(schools).values(school_id=school, name=school))
+            for day, (kind, sent) in each.items():
+                row = {"school_id": school, "date": day, "school_year": day.year, "day_type": kind}
+                db.execute(sa.insert(school_calendar).values(**row, submitted_at=sent))
+    as_of = date(2026, 10, 17)
+    frame = stale_schools(store, as_of)
+    assert frame.query("stale").empty and check_fresh(store, as_of) == 0
+    assert frame.query("expected")["school_id"].tolist() == ["closed week", "good", "late start"]
+    c = school_calendar.c
+    with session(store) as db:  # a third day of a late school, and two of three schools are silent
+        db.execute(
+            sa.insert(school_calendar).values(
+                school_id="late start", date=as_of, school_year=2026, day_type="instructional"
+            )
+        )
+        db.execute(sa.update(school_calendar).where(c.school_id == "closed week").values(submitted_at=None))
+    assert stale_schools(store, as_of + timedelta(days=1)).query("stale")["school_id"].tolist() == [
+        "closed week",
+        "late start",
+    ]
+    with pytest.raises(Refused, match="2 of 3 schools have not sent"):
+        check_fresh(store, as_of + timedelta(days=1))
 
 
 def test_where_no_school_has_told_nobody_is_scored(store, district, features, model):

@@ -29,12 +29,12 @@ def check_fresh(
 ) -> int:  # schools that are stale, and whose students keep their scores
     "Refuse a date of which the schools have not told."
     frame = stale_schools(engine, as_of, rule)
-    stale = int(frame["stale"].sum())
-    if len(frame) and stale >= rule.stale_share * len(frame):
+    stale, schools = int(frame["stale"].sum()), int(frame["expected"].sum())
+    if schools and stale >= rule.stale_share * schools:
         kept = last_scored(engine)
         stay = f"the scores of {kept} stay" if kept else "there are no earlier scores"
         raise Refused(
-            f"{stale} of {len(frame)} schools have not sent {rule.missing_days} or more of their last five school days before {as_of}: "
+            f"{stale} of {schools} schools have not sent {rule.missing_days} or more of their last five school days before {as_of}: "
             f"nothing was scored, {stay}; import the missing days, then try again"
         )
     return stale

@@ -10,7 +10,7 @@ __all__ = ['DataRule', 'stale_schools', 'without_stale', 'held_schools', 'in_par
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -28,21 +28,28 @@ class DataRule:
 
     missing_days: int = 3  # of its last five school days that a school has not sent: then it is stale
     stale_share: float = 0.5  # share of schools that are stale: then a job scores nobody
+    expected_days: int = 182  # since the last school day of a school: then nothing is expected of it
 
 # %% ../../nbs/80_scoring.shown.ipynb #b7df559d
 def stale_schools(
     engine: sa.Engine,
     as_of: date,  # first day that may not be seen
     rule: DataRule = DataRule(),  # noqa: B008 (frozen)
-) -> pd.DataFrame:  # as from `freshness`, counted over the last five school days, with stale (bool)
+) -> (
+    pd.DataFrame
+):  # as from `freshness`, counted over the last five school days, with expected and stale (bool)
     "Which schools have not told of the school days before a date."
     frame = freshness(engine, as_of).drop(columns=["days_missing", "fresh"])
-    silent = ask(engine, "silent_days", as_of=as_of).set_index("school_id")
+    since = as_of - timedelta(days=rule.expected_days)
+    silent = ask(engine, "silent_days", as_of=as_of, since=since).set_index("school_id")
     of_year, in_a_row = (
         frame["school_id"].map(silent[name]).fillna(0).astype(int) for name in ("days_missing", "days_silent")
     )
     missing = np.maximum(of_year, in_a_row)
-    return frame.assign(days_missing=missing, fresh=missing == 0, stale=missing >= rule.missing_days)
+    expected = frame["school_id"].isin(silent.index)
+    return frame.assign(
+        days_missing=missing, fresh=missing == 0, expected=expected, stale=missing >= rule.missing_days
+    )
 
 # %% ../../nbs/80_scoring.shown.ipynb #f5e21e8c
 def without_stale(

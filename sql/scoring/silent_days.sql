@@ -1,4 +1,4 @@
--- For each school: how many of its last five school days before as_of have not arrived by then, none of them of an
+-- For each school with a school day since a day: how many of its last five school days before as_of have not arrived by then, none of them of an
 -- earlier school year than the last, and how many of its last days in a row, whatever the year (at most five).
 with days as (
     select
@@ -8,7 +8,7 @@ with days as (
         max(school_year) over (partition by school_id) as newest_year,
         row_number() over (partition by school_id order by date desc) as place
     from school_calendar
-    where day_type = 'instructional' and date < :as_of
+    where day_type = 'instructional' and date >= :since and date < :as_of
 ),
 last_arrived as (
     select school_id, min(place) as place
