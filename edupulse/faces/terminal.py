@@ -239,6 +239,7 @@ LACKS = {
         "OutOfMemory",
         "MemoryError",
         "llocate memory",
+        "failed to map segment",
     ),
     "the disk is full: make room, then try again": (
         "No space left",
