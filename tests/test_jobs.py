@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -664,44 +665,68 @@ def test_an_export_that_broke_off_at_any_of_many_places_is_never_imported(own_na
     judge_cuts(cut_anywhere(own_names, tmp_path / "cut", 1000, random.Random(5)))
 
 
-@pytest.mark.soak  # about two minutes of processor time
-def test_two_years_of_nights_raise_hardly_an_alarm_and_cuts_are_noticed_by_their_depth(tmp_path):
-    import duckdb
+def newest_days(folder: Path) -> list[tuple[Counter, dict]]:
+    """Each school day of a district: the rows of its schools as known in its night, and of the school days before."""
     import pandas as pd
 
-    from edupulse.ingest.load import ingest_folder
-    from edupulse.jobs.tail import thin_day
+    rows, calendar, stays = (
+        pd.read_csv(folder / f"{name}.csv", dtype=str) for name in ("attendance", "calendar", "enrollments")
+    )
+    known = pd.to_datetime(rows["recorded_at"].fillna(rows["date"]), format="ISO8601")
+    rows = rows[known < pd.to_datetime(rows["date"]) + pd.Timedelta(days=1, hours=2)]
+    school = stays.sort_values("entry_date").drop_duplicates("district_id", keep="last")
+    counts = Counter(
+        zip(rows["district_id"].map(school.set_index("district_id")["school_id"]), rows["date"], strict=True)
+    )
+    found = []
+    for _, year in calendar[calendar["day_type"] == "instructional"].groupby("school_year"):
+        days = {each: sorted(of["date"]) for each, of in year.groupby("school_id")}
+        for day in sorted(set(year["date"])):
+            before = {
+                each: [past for past in of if past < day][-20:] for each, of in days.items() if day in of
+            }
+            usual = {
+                each: [many for past in of if (many := counts[each, past])] for each, of in before.items()
+            }
+            found.append((Counter({each: counts[each, day] for each in usual}), usual))
+    return found
+
+
+def cut_off(told: Counter, share: float, by_school: bool) -> Counter:
+    """What a cut leaves of a day: of each school the same share, or the first schools whole."""
+    if not by_school:
+        return Counter({school: round(rows * (1 - share)) for school, rows in told.items()})
+    left, whole = Counter(), round(told.total() * (1 - share))
+    for school in sorted(told):
+        left[school] = min(told[school], whole - left.total())
+    return left
+
+
+@pytest.mark.soak
+def test_two_years_of_nights_raise_hardly_an_alarm_and_cuts_are_noticed_by_their_depth(tmp_path):
+    from edupulse.jobs.tail import thin_schools
     from edupulse.synth.district import synthesise
 
-    synthesise(tmp_path / "district", students=500, years=2, seed=11)
-    engine = connect(f"sqlite:///{tmp_path / 'store.db'}")
-    migrate(engine)
-    assert not ingest_folder(tmp_path / "district", engine).failed
-    rows = pd.read_csv(tmp_path / "district" / "attendance.csv", dtype=str)
-    rows["known"] = pd.to_datetime(rows["recorded_at"].fillna(rows["date"]), format="ISO8601")
-    draw, alarms, noticed, nights = random.Random(1), [], {}, 0
-    with duckdb.connect() as db:
-        db.execute("create macro as_date(text) as try_cast(text as date)")
-        for day, of_day in rows.groupby("date"):
-            when = datetime.fromisoformat(day)
-            for night in (1, 3) if when.weekday() == 4 else (1,):  # a Friday is the newest day on Monday too
-                nights, now = nights + 1, when + timedelta(days=night, hours=2)
-                told = of_day[of_day["known"] < now].sort_values(
-                    "district_id"
-                )  # a cut takes the last schools' students
-                told = (
-                    told.sample(frac=1, random_state=draw.randrange(2**31)) if draw.random() < 0.5 else told
-                )
-                for depth in (0, 0.2, 0.5):
-                    left = told.iloc[: round(len(told) * (1 - depth))]
-                    db.register("told", left)
-                    found = bool(thin_day(db, engine, when.date() - timedelta(days=1), now))
-                    noticed.setdefault(depth, []).append(found)
-                    alarms += [day] * (found and not depth)
-    engine.dispose()
-    share = {depth: sum(found) / nights for depth, found in noticed.items()}
-    print(nights, "nights, alarms", alarms, {depth: round(each, 3) for depth, each in share.items()})
-    assert len(alarms) <= 2 and share[0.2] > 0.85 and share[0.5] > 0.9
+    nights = []
+    for seed in (71, 72, 73):
+        synthesise(tmp_path / str(seed), students=1500, years=2, seed=seed)
+        nights += newest_days(tmp_path / str(seed))
+    alarms = sum(bool(thin_schools(told, usual)) for told, usual in nights)
+    noticed = {
+        (share, by_school): sum(
+            bool(thin_schools(cut_off(told, share, by_school), usual)) for told, usual in nights
+        )
+        for share in (0.1, 0.3, 0.5, 0.9)
+        for by_school in (False, True)
+    }
+    shares = {each: many / len(nights) for each, many in noticed.items()}
+    print(
+        len(nights), "nights,", alarms, "alarms;", {each: round(share, 2) for each, share in shares.items()}
+    )
+    assert alarms < 0.01 * len(nights)
+    most = shares[0.9, False]  # the days on which enough schools count
+    assert most > 0.4 and shares[0.3, False] > 0.85 * most
+    assert shares[0.5, True] > 0.85 * most and shares[0.9, True] == most
 
 
 def test_an_export_whose_days_end_before_what_is_known_waits_for_a_person(own_names, tmp_path):
