@@ -94,10 +94,8 @@ def usual_rows(
     day: date,
     now: datetime,  # the district's wall clock
     school_of: dict[str, str],  # student's own id → school
-) -> dict[
-    str, list[int]
-]:  # school → rows of its last school days, each as long after it as this is after the day
-    "What a day may be held against."
+) -> dict[str, list[int]]:  # school → rows of its last school days
+    "What a day may be held against, each day as it was known as long after it."
     days, lag = school_days(engine, day), now - datetime.combine(day, datetime.min.time())
     known = {
         each: by_school(
@@ -146,12 +144,8 @@ def thin_day(
     return f"holds {', '.join(said)}, on {day}, its newest day" if said else ""
 
 # %% ../../nbs/87_jobs.tail.ipynb #a94cc795
-FEWER, CORRECTIONS, FEW, WEEKS = (
-    0.9,
-    0.1,
-    20,
-    4,
-)  # shares of the rows that are known; rows of which nothing is said; how far back
+FEWER, CORRECTIONS = 0.9, 0.1  # shares of the rows that are known
+FEW, WEEKS = 20, 4  # rows of which nothing is said; how far back
 
 
 def lost_rows(
