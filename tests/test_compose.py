@@ -97,15 +97,50 @@ def test_the_example_of_an_environment_names_what_is_asked_for():
     assert not re.search(r"^EDUPULSE_\w*(PASSWORD|TOKEN)=.", example, re.M)
 
 
-def test_the_settings_of_the_containers_are_those_of_the_package_and_safe():
-    "The doctor for production finds no fault with them, but for what only a place in use can have."
-    from edupulse.faces.production import PRODUCTION
+NEED_NOT_BE_PASSED = {
+    "threads": "a container has the cores that it is given",
+    "dashboard_user": "the proxy says who looks",
+    "dashboard_pool": "one page of each kind is enough for ten people",
+    "backup_days": "a backup is made every night",
+    "job_lease_seconds": "nothing of a district's depends on it",
+    "job_backoff_seconds": "nothing of a district's depends on it",
+}
+
+
+def test_each_setting_reaches_the_containers_or_is_named_among_those_that_need_not():
+    "A setting that the worker reads and nobody can set in `.env` keeps its default, and says nothing."
     from edupulse.settings import Settings
 
-    said = SERVICES["dashboard"]["environment"]
-    plain = {name: re.sub(r"\$\{\w+(?::-(.*?))?\}", r"\1", str(value)) for name, value in said.items()}
-    names = {name.removeprefix("EDUPULSE_").lower(): value for name, value in plain.items()}
-    settings = Settings(**names)
+    passed = {name.removeprefix("EDUPULSE_").lower() for name in SERVICES["worker"]["environment"]}
+    assert passed | {*NEED_NOT_BE_PASSED} == {*Settings.model_fields} and not passed & {*NEED_NOT_BE_PASSED}
+
+
+def inside(name):
+    "The settings of a service as it reads them where `.env` says nothing, and the folders mounted in it."
+    from edupulse.settings import Settings
+
+    def plain(words):
+        return re.sub(r"\$\{\w+(?::-(.*?))?\}", r"\1", str(words))
+
+    said = {
+        key.removeprefix("EDUPULSE_").lower(): plain(v) for key, v in SERVICES[name]["environment"].items()
+    }
+    return Settings(**said), {plain(each).split(":")[1] for each in SERVICES[name]["volumes"]}
+
+
+def test_the_folders_that_are_watched_and_filled_are_there_for_the_worker_and_for_the_doctor():
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    for name in ("worker", "edupulse"):
+        settings, mounted = inside(name)
+        assert {settings.watch_folder, "/reports"} <= mounted and "# /reports: the weekly" in example, name
+
+
+def test_the_settings_of_the_containers_are_those_of_the_package_and_safe(tmp_path):
+    "The doctor for production finds no fault with them, but for what only a place in use can have."
+    from edupulse.faces.production import PRODUCTION
+
+    settings, _ = inside("dashboard")
+    settings = settings.model_copy(update={"watch_folder": str(tmp_path)})  # where the inbox is mounted
     for name in ("people", "address", "groups", "logs", "link", "schedules"):
         assert PRODUCTION[name](settings).state == "ok", PRODUCTION[name](settings)
 
