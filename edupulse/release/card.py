@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAID', 'SUSPICIONS', 'UNSEEN', 'training_notes', 'find_twin', 'learned_until', 'learning_parts', 'judged_rows',
-           'called', 'how_sure', 'rivals_ahead', 'audit_failures', 'Card', 'ahead_when_trained', 'never_listed',
-           'make_card']
+           'called', 'how_sure', 'rivals_ahead', 'audit_failures', 'where_rest', 'Card', 'ahead_when_trained',
+           'never_listed', 'make_card']
 
 # %% ../../nbs/69_release.card.ipynb #f0511eae
 import json
@@ -135,6 +135,7 @@ SUSPICIONS = 5
 
 def audit_failures(
     facts: Mapping,  # as from `release_facts`
+    rest: str,  # as from `where_rest`
 ) -> list[str]:
     "What the audit says that is no praise."
     rows = pd.DataFrame(facts["groups"])
@@ -142,16 +143,22 @@ def audit_failures(
     lines = [f"Fairness: {each}." for each in facts["gate"]["reasons"]]
     suspected = [each for each in facts["gate"]["remarks"] if each.startswith("suspected")]
     lines += [f"{each[:1].upper()}{each[1:]}." for each in suspected[:SUSPICIONS]]
-    lines += (
-        [f"Further suspicions: {len(suspected) - SUSPICIONS}; the backtest's page has them."]
-        if suspected[SUSPICIONS:]
-        else []
-    )
+    lines += [f"Further suspicions: {len(suspected) - SUSPICIONS}; {rest}."] if suspected[SUSPICIONS:] else []
     lines.append(
         f"Of {len(rows)} comparisons of groups, {words.get(UNSURE, 0)} rest on too little evidence and {words.get(FAIL, 0)} fail; "
         "insufficient evidence is no pass."
     )
     return lines
+
+# %% ../../nbs/69_release.card.ipynb #5b0e61f3
+def where_rest(
+    kept: Kept,
+    title: str,
+) -> str:
+    "Where the suspicions are that a card has no room for."
+    if kept.record.get("best") == title:
+        return "the backtest's page has them"
+    return f"{kept.file.name} has them, for the backtest's page audits another configuration"
 
 # %% ../../nbs/69_release.card.ipynb #42551881
 UNSEEN = (
@@ -189,7 +196,8 @@ class Card:
         ece += [each for each in self.release.remarks if each.startswith(UNSEEN)]
         lines = unseen + rivals_ahead(self.kept, title) + weak_schools(self.kept, title, self.n_size)
         lines += [f"{each[:1].upper()}{each[1:]}." for each in ece] + weak_parts(self.year)
-        return lines + never_listed(self.kept, title, self.n_size) + (audit_failures(facts) if facts else [])
+        lines += never_listed(self.kept, title, self.n_size)
+        return lines + (audit_failures(facts, where_rest(self.kept, title)) if facts else [])
 
     def __repr__(self) -> str:
         "One line."
