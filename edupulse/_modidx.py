@@ -9,6 +9,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'edupulse.alerts.causes.mail_causes': ( 'alerts.causes.html#mail_causes',
                                                                                 'edupulse/alerts/causes.py'),
                                         'edupulse.alerts.causes.named': ('alerts.causes.html#named', 'edupulse/alerts/causes.py'),
+                                        'edupulse.alerts.causes.reason_of': ('alerts.causes.html#reason_of', 'edupulse/alerts/causes.py'),
                                         'edupulse.alerts.causes.silence_causes': ( 'alerts.causes.html#silence_causes',
                                                                                    'edupulse/alerts/causes.py')},
             'edupulse.alerts.district': { 'edupulse.alerts.district.capacity_causes': ( 'alerts.district.html#capacity_causes',

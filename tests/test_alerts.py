@@ -22,6 +22,7 @@ from edupulse.faces.cli import app
 from edupulse.faces.exporter import figures_once
 from edupulse.faces.language import Speech
 from edupulse.faces.reports import environment
+from edupulse.jobs.done import NO_EXPORT
 from edupulse.jobs.lease import Terms, claim, fail, succeed
 from edupulse.jobs.post import deliver
 from edupulse.jobs.record import Wish, add
@@ -51,10 +52,16 @@ def still_open(engine: sa.Engine) -> list[str]:
         return [alert.key for alert in open_alerts(db)]
 
 
-def break_import(engine: sa.Engine, day: str, now: datetime) -> None:
+def break_import(engine: sa.Engine, day: str, now: datetime, why: str = "students.csv holds half") -> None:
     "A night whose import waits for a person."
     add(engine, Wish("import", f"import on {day}"), now)
-    fail(engine, claim(engine, "ann", Terms(), now), "students.csv holds half", Terms(), now, again=False)
+    fail(engine, claim(engine, "ann", Terms(), now), why, Terms(), now, again=False)
+
+
+def end_import(engine: sa.Engine, day: str, now: datetime, told: str = "7 rows changed the store") -> None:
+    "A night whose import was done."
+    add(engine, Wish("import", f"import on {day}"), now)
+    succeed(engine, claim(engine, "ann", Terms(), now), {"told": told}, {}, now)
 
 
 def test_a_cause_is_told_once_by_mail_and_webhook_and_again_when_it_comes_again(store, watched, tmp_path):
@@ -88,7 +95,25 @@ def test_a_cause_is_told_once_by_mail_and_webhook_and_again_when_it_comes_again(
     text = office.read()[0].get_content()
     assert "students.csv holds half" in text and "edupulse jobs retry" in text and "example.org" in text
     with session(store, read_only=True) as db:
-        assert [alert.key for alert in past_alerts(db)] == ["job import"]
+        assert [alert.key[:10] for alert in past_alerts(db)] == ["job import"]
+
+
+def test_another_reason_is_another_cause_and_neither_an_empty_night_nor_a_wrong_clock_ends_it(store, watched):
+    set_up, hours = watched(), timedelta(hours=1)
+    end_import(store, "2028-01-05", NOW + timedelta(days=730))  # by a clock that was ahead
+    break_import(store, "2026-01-05", NOW, "attendance.csv holds 41 rows of school HS02, where 120 are usual")
+    assert look(set_up, store, NOW, QUICK).new == 1
+    break_import(
+        store, "2026-01-06", NOW + hours, "attendance.csv holds 43 rows of school HS01, where 9 are usual"
+    )
+    assert look(set_up, store, NOW + hours, QUICK).new == 0
+    break_import(store, "2026-01-07", NOW + 2 * hours, "grades.csv is not there")
+    found = look(set_up, store, NOW + 2 * hours, QUICK)
+    assert (found.new, found.over, len(still_open(store))) == (1, 1, 1)
+    end_import(store, "2026-01-08", NOW + 3 * hours, NO_EXPORT)
+    assert look(set_up, store, NOW + 3 * hours, QUICK).over == 0
+    end_import(store, "2026-01-09", NOW + 4 * hours)
+    assert look(set_up, store, NOW + 4 * hours, QUICK).over == 1 and not still_open(store)
 
 
 def test_at_night_nobody_is_told_and_in_the_morning_only_of_what_is_still_so(store, watched):
@@ -205,7 +230,9 @@ def test_without_a_way_alerts_are_on_record_in_the_figures_and_told_when_there_i
     monkeypatch.chdir(tmp_path)
     break_import(store, "2026-01-05", NOW)
     set_up = watched()
-    assert look(set_up, store, NOW, QUICK).told == 0 and still_open(store) == ["job import"]
+    assert look(set_up, store, NOW, QUICK).told == 0 and [key[:10] for key in still_open(store)] == [
+        "job import"
+    ]
     assert 'edupulse_alerts_open{kind="job"} 1.0' in figures_once(set_up)
     with webhook() as (address, told):
         for name, value in environment(watched(alert_webhook=address)).items():

@@ -14,6 +14,7 @@ from ..alerts.record import Alert, open_alerts
 from ..alerts.words import moment_words
 from .desk import Desk
 from ..jobs.bell import SILENT_SECONDS, silence_of
+from ..jobs.done import NO_EXPORT
 from ..jobs.record import Job, listed
 from ..jobs.schedule import schedules, upcoming, zone_of
 from ..store.engine import session
@@ -28,9 +29,14 @@ def waits(
 # %% ../../nbs/92_dashboard.jobs_state.ipynb #777c7c65
 def waiting(
     jobs: Sequence[Job],
+    now: datetime,
 ) -> list[Job]:
-    "The jobs that wait for a person, and that no later one has made up for."
-    done = [job for job in jobs if job.state == "succeeded"]
+    "The jobs that wait for a person, and that no later one has made up for; by a clock that was ahead none has."
+    done = [
+        job
+        for job in jobs
+        if job.state == "succeeded" and job.finished_at <= now and job.outcome.get("told") != NO_EXPORT
+    ]
     last = {job.kind: max(each.finished_at for each in done if each.kind == job.kind) for job in done}
     return [job for job in jobs if waits(job) and not last.get(job.kind, job.finished_at) > job.finished_at]
 
@@ -75,7 +81,7 @@ class State:
     @property
     def waiting(self) -> list[Job]:
         "The jobs that wait for a person."
-        return waiting(self.jobs)
+        return waiting(self.jobs, self.now)
 
     @property
     def needs(self) -> dict[str, int]:  # job, worker or a kind of alert → how many
@@ -94,9 +100,9 @@ def state_of(
 ) -> State:
     "What is known just now."
     jobs = listed(desk.engine, 100)
-    cards = {f"job {job.kind}" for job in waiting(jobs)}
+    kinds = {job.kind for job in waiting(jobs, now)}
     with session(desk.engine, read_only=True) as db:
-        wrong = [alert for alert in open_alerts(db) if alert.key not in cards]
+        wrong = [each for each in open_alerts(db) if each.kind != "job" or each.key.split()[1] not in kinds]
     return State(jobs, wrong, now, nobody_there(desk, jobs, now))
 
 # %% ../../nbs/92_dashboard.jobs_state.ipynb #2b168000

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from ..faces.train_basis import code_version
 from ..ingest.contract import Mapping, read_mapping
 from ..ingest.read import find_sources
-from .done import Done, done_with, last_scored
+from .done import NO_EXPORT, Done, done_with, last_scored
 from .record import Job, Refused, Waits, Wish, add, utc
 from .schedule import day_of
 from .whole import check_whole
@@ -145,7 +145,7 @@ def do_import(settings: Settings, engine: sa.Engine, job: Job) -> Done:
     words = read_mapping(settings.watch_mapping) if settings.watch_mapping else Mapping()
     found = exports(Path(settings.watch_folder), words)
     if not found:
-        return Done("nothing changed: no export has arrived")
+        return Done(NO_EXPORT)
     (*earlier, newest), late = waiting(engine, found)
     told = [f"{name} came after a newer one and was left" for name in late]
     for folder in earlier:
