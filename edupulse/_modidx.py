@@ -2698,6 +2698,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'edupulse/faces/metrics.py'),
                                         'edupulse.faces.metrics.job_figures': ( 'faces.metrics.html#job_figures',
                                                                                 'edupulse/faces/metrics.py'),
+                                        'edupulse.faces.metrics.jobs_stopped': ( 'faces.metrics.html#jobs_stopped',
+                                                                                 'edupulse/faces/metrics.py'),
                                         'edupulse.faces.metrics.latest_drift': ( 'faces.metrics.html#latest_drift',
                                                                                  'edupulse/faces/metrics.py'),
                                         'edupulse.faces.metrics.model_figures': ( 'faces.metrics.html#model_figures',

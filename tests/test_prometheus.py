@@ -19,7 +19,7 @@ from test_compose import ROOT, SERVICES, free_port
 from edupulse.alerts.record import Cause, settle
 from edupulse.care.audit import record
 from edupulse.faces.exporter import GPU
-from edupulse.jobs.lease import Terms, claim, succeed
+from edupulse.jobs.lease import Terms, claim, fail, succeed
 from edupulse.jobs.record import Wish, add
 from edupulse.keep.backup import Backup, note_backup
 from edupulse.mail.outbox import Letter, put
@@ -80,6 +80,10 @@ def invent_week(engine, settings):
     put(engine, [Letter("digest 1", "nobody@example.org", "Your week", "3 are new.")], now)
     with session(engine) as db:
         db.execute(sa.update(mails).values(state="dead", error="550 no such user", due_at=None))
+    for kind, attempts, again in (("retrain", 1, True), ("drift", 3, False)):  # given up; left to a person
+        add(engine, Wish(kind, f"{kind} on 2026-01-05"), now)
+        terms = Terms(attempts=attempts)
+        fail(engine, claim(engine, "ann", terms, now), "the disk is full", terms, now, again)
     settle(engine, ["stale"], [Cause("stale", "HS01", "never", {"school": "HS01"})], now)
 
 
@@ -188,15 +192,39 @@ def test_prometheus_answers_every_panel_and_every_rule_from_our_figures(request,
         linted = subprocess.run([check, "check", "metrics"], input=told, capture_output=True, text=True)
         assert linted.returncode == 0, linted.stdout + linted.stderr
         until(lambda: not silent(address), lambda: f"an answer for {silent(address)}")
-        rules = until(lambda: evaluated(address), "every rule was evaluated")
+        rules = until(lambda: ringing(address, 2), "every rule was evaluated with our figures")
         assert {rule["health"] for rule in rules.values()} == {"ok"}, rules
         states = {name: rule["state"] for name, rule in rules.items()}
         assert states["EdupulseLettersLost"] == "firing" and states["EdupulseSomethingIsWrong"] == "pending"
+        stopped = {each["labels"]["kind"] for each in rules["EdupulseJobDead"]["alerts"]}
+        assert states["EdupulseJobDead"] == "firing" and stopped == {"retrain", "drift"}, rules
         assert states["EdupulseNotAnswering"] == states["EdupulseScoresOld"] == "inactive", states
         figures.kill()
         until(lambda: evaluated(address)["EdupulseNotAnswering"]["state"] == "pending", "that it is gone")
         assert up(address)["edupulse"] == "down"
     engine.dispose()
+
+
+@pytest.mark.soak  # a program that few have
+def test_a_kind_s_first_stopped_job_rings_at_once_until_it_is_mended(request, tmp_path):
+    check = tool("promtool", request)
+    series = 'edupulse_jobs_stopped{kind="score"}'
+    rung = {"severity": "page", "kind": "score"}
+    (rule,) = (each for each in RULES if each["alert"] == "EdupulseJobDead")
+    said = {"summary": rule["annotations"]["summary"].replace("{{ $labels.kind }}", "score")}
+    fires = [{"exp_labels": rung, "exp_annotations": said}]
+    wanted = [("4m", []), ("5m", fires), ("14m", fires), ("15m", [])]
+    case = {
+        "interval": "1m",
+        "input_series": [{"series": series, "values": "0x4 1x9 0x9"}],
+        "alert_rule_test": [
+            {"eval_time": at, "alertname": "EdupulseJobDead", "exp_alerts": alerts} for at, alerts in wanted
+        ],
+    }
+    asked = {"rule_files": [str(FILES / "rules.yml")], "evaluation_interval": "1m", "tests": [case]}
+    (tmp_path / "asked.yml").write_text(yaml.safe_dump(asked))
+    done = subprocess.run([check, "test", "rules", "asked.yml"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def up(address):
@@ -210,6 +238,12 @@ def silent(address):
     return [
         t for t, all_ in questions.items() for one in all_ if not asked(address, "query", query=one)["result"]
     ]
+
+
+def ringing(address, many):
+    "The rules by name, once so many of them ring; the first evaluation may come before the first figures."
+    rules = evaluated(address)
+    return rules if sum(rule["state"] == "firing" for rule in rules.values()) >= many else {}
 
 
 def evaluated(address):

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['Readers', 'EDGES', 'READERS', 'seconds', 'rounded', 'gauge', 'Place', 'import_figures', 'model_figures',
-           'score_figures', 'latest_drift', 'drift_figures', 'audit_figures', 'backup_figures', 'job_figures',
-           'post_figures']
+           'score_figures', 'latest_drift', 'drift_figures', 'audit_figures', 'backup_figures', 'jobs_stopped',
+           'job_figures', 'post_figures']
 
 # %% ../../nbs/94_faces.metrics.ipynb #08a61e24
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import product
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily
 
 from ..mail.outbox import counts
 from ..settings import Settings
+from ..store.jobs import JOB_KINDS, JOB_STATES, jobs
 from ..store.post import ALERT_KINDS, alerts
 from edupulse.store.tables import (
     audit_head,
@@ -214,28 +216,31 @@ def backup_figures(place: Place) -> Iterator[GaugeMetricFamily]:
             {(): seconds(last.drilled_at or None)},
         )
 
+# %% ../../nbs/94_faces.metrics.ipynb #88f327d3
+def jobs_stopped(
+    db: sa.Connection,
+) -> dict[str, int]:  # kind → jobs; 0 where none
+    "Jobs that were given up or wait for a person, and that no later success of their kind made up for."
+    done = sa.select(jobs.c.kind, sa.func.max(jobs.c.finished_at).label("ended"))
+    last = done.where(jobs.c.state == "succeeded").group_by(jobs.c.kind).subquery()
+    waits = (jobs.c.state == "dead") | ((jobs.c.state == "failed") & jobs.c.due_at.is_(None))
+    open_ = last.c.ended.is_(None) | ~(last.c.ended > jobs.c.finished_at)
+    found = sa.select(jobs.c.kind, sa.func.count()).outerjoin(last, last.c.kind == jobs.c.kind)
+    rows = db.execute(found.where(waits, open_).group_by(jobs.c.kind)).all()
+    return dict.fromkeys(JOB_KINDS, 0) | dict(map(tuple, rows))
+
 # %% ../../nbs/94_faces.metrics.ipynb #a1cb3a1f
 def job_figures(place: Place) -> Iterator[GaugeMetricFamily]:
     "Jobs by kind and state, when each kind last succeeded and how long it took."
-    if not sa.inspect(place.db).has_table("jobs"):
+    if not sa.inspect(place.db).has_table(jobs.name):
         return
-    names = ("kind", "state", "started_at", "finished_at")
-    jobs = sa.table(
-        "jobs",
-        *(
-            sa.column(name, sa.DateTime(timezone=True) if name.endswith("_at") else sa.String())
-            for name in names
-        ),
-    )
     found = place.db.execute(
         sa.select(jobs.c.kind, jobs.c.state, sa.func.count()).group_by(jobs.c.kind, jobs.c.state)
     ).all()
-    yield gauge(
-        "jobs",
-        "Jobs by kind and state.",
-        {(kind, state): count for kind, state, count in found},
-        ("kind", "state"),
-    )
+    states = dict.fromkeys(product(JOB_KINDS, JOB_STATES), 0)
+    states |= {(kind, state): count for kind, state, count in found}
+    yield gauge("jobs", "Jobs by kind and state.", states, ("kind", "state"))
+    yield gauge("jobs_stopped", "Jobs that wait for a person.", jobs_stopped(place.db), ("kind",))
     last = (
         sa.select(jobs.c.kind, sa.func.max(jobs.c.finished_at).label("ended"))
         .where(jobs.c.state == "succeeded")
