@@ -2794,6 +2794,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'edupulse/faces/production.py'),
                                            'edupulse.faces.production.check_talk': ( 'faces.production.html#check_talk',
                                                                                      'edupulse/faces/production.py'),
+                                           'edupulse.faces.production.place_faults': ( 'faces.production.html#place_faults',
+                                                                                       'edupulse/faces/production.py'),
                                            'edupulse.faces.production.private_places': ( 'faces.production.html#private_places',
                                                                                          'edupulse/faces/production.py')},
             'edupulse.faces.production_post': { 'edupulse.faces.production_post.check_mail': ( 'faces.production_post.html#check_mail',

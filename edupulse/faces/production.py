@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WIDEST', 'LOCAL', 'DRILL_DAYS', 'PRODUCTION', 'check_people', 'check_address', 'check_groups', 'check_talk',
-           'check_real', 'private_places', 'check_rights', 'check_link', 'check_key', 'check_backups',
+           'check_real', 'private_places', 'check_rights', 'check_link', 'check_key', 'check_backups', 'place_faults',
            'check_schedules']
 
 # %% ../../nbs/94_faces.production.ipynb #02c80c81
@@ -191,16 +191,43 @@ def check_backups(
         )
     return Check("backups", "ok", f"{found}; one was put back for trial on {last.drilled_at[:10]}, equal")
 
+# %% ../../nbs/94_faces.production.ipynb #1d755299
+def place_faults(
+    settings: Settings,
+) -> dict[str, str]:  # entry → what is wrong with it
+    "The folders and the file of the worker's that are named and not there, or cannot be read."
+    from edupulse.ingest.contract import read_mapping
+
+    folders = {name: getattr(settings, name) for name in ("watch_folder", "report_folder")}
+    faults = {
+        name: f"there is no folder {place}"
+        for name, place in folders.items()
+        if place and not Path(place).is_dir()
+    }
+    mapping = settings.watch_mapping
+    try:
+        if mapping and Path(mapping).is_file():
+            read_mapping(mapping)
+        elif mapping:
+            faults["watch_mapping"] = f"there is no file {mapping}"
+    except (ValueError, OSError) as error:
+        faults["watch_mapping"] = str(error)
+    return faults
+
 # %% ../../nbs/94_faces.production.ipynb #5e0d7c02
 def check_schedules(
     settings: Settings,
 ) -> Check:
     "Does the worker import and score by itself?"
-    from edupulse.jobs.schedule import schedules
+    from edupulse.jobs.schedule import schedules, zone_of
     from edupulse.settings import find_settings_file
 
-    found, file = schedules(settings), find_settings_file()
+    file = find_settings_file()
     where = file or "a settings.ini where the commands are started (none was found)"
+    try:
+        found, _ = schedules(settings), zone_of(settings)
+    except ValueError as error:
+        return Check("schedules", "fail", f"the worker refuses to start: {error}", f"mend it in {where}")
     if not found:
         mend = f"schedule_import, schedule_score and the others in {where}"
         return Check("schedules", "fail", "nothing is scheduled", mend)
@@ -211,6 +238,9 @@ def check_schedules(
     if lost:
         mend = " and ".join(f"schedule_{kind} = 15 2 * * *" for kind in lost)
         return Check("schedules", "fail", f"no schedule for {' and '.join(lost)}", f"{mend}, in {where}")
+    if faults := place_faults(settings):
+        told = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
+        return Check("schedules", "fail", told, f"make it, or mend {' and '.join(faults)} in {where}")
     return Check("schedules", "ok", f"on for {', '.join(found)}")
 
 # %% ../../nbs/94_faces.production.ipynb #74f8011d

@@ -83,7 +83,7 @@ def zone_of(
     "The time zone in which schedules are read."
     try:
         return ZoneInfo(settings.timezone) if settings.timezone else None
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones, such as America
         raise ValueError(
             f"timezone: there is no {settings.timezone!r}; name one such as America/Chicago"
         ) from None
