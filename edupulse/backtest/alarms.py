@@ -168,13 +168,14 @@ def stretches(
 def days_to_check(
     parts: Sequence[Stretch],
 ) -> dict[str, Stretch]:  # ISO date, on which the records are taken to end → whose day it is
-    "Two days at least of every stretch: one in its earlier half, one in its later."
-    chosen, shift = {}, 0.25
+    "The last day of every school year, and so many others that every stretch has two."
+    ends = {each.school_year: each for each in sorted(parts, key=lambda part: part.days[-1])}
+    chosen, shift = {f"{each.days[-1]:%Y-%m-%d}": each for each in ends.values()}, 0.25
     for each in sorted(parts, key=lambda part: len(part.days)):
-        names = [f"{day:%Y-%m-%d}" for day in each.days]
-        if sum(name in chosen for name in names) < 2:
-            for half in (0, 1):
-                chosen.setdefault(names[int((half + shift) / 2 * len(names))], each)
+        free = [day for day in (f"{day:%Y-%m-%d}" for day in each.days) if day not in chosen]
+        lacking = min(2 - (len(each.days) - len(free)), len(free))
+        for number in range(lacking):
+            chosen[free[int((number + shift) / lacking * len(free))]] = each
             shift = (shift + 0.618) % 1  # the golden section: no two years ask in the same week
     return chosen
 

@@ -245,8 +245,8 @@ def say_checked(
     "On how many days, and on what share of the rows, the features were computed again without what came later."
     return "; ".join(
         f"{name}: the records were cut off on {len(each['days'])} days, {min(each['days'])} to {max(each['days'])}, two or more in "
-        f"each school year learned from and each judged; {each['student_weeks'] / each['of']:.0%} of the student-weeks were "
-        "computed again from what was known then, and are the same"
+        f"each school year learned from and each judged, its last among them; {each['student_weeks'] / each['of']:.0%} of the "
+        "student-weeks were computed again from what was known then, and are the same"
         for name, each in checked.items()
     )
 
