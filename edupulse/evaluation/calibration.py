@@ -79,8 +79,10 @@ def stated_over_left(
     risk: np.ndarray,  # (N,) probabilities
     students: np.ndarray,  # (N,) whose row it is
     resampling: Resampling = Resampling(),  # noqa: B008 (frozen)
-) -> Interval:
+) -> Interval | None:  # None where nobody left
     "How many times as much leaving was stated as there was."
+    if not np.any(left):
+        return None
 
     def ratio(weights: np.ndarray | None = None) -> float:
         weight = np.ones(len(left)) if weights is None else weights
