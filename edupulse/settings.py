@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['PLACES', 'find_settings_file', 'known_database', 'private_folder', 'Scheduled', 'web_address', 'two_hours', 'Told',
-           'Settings', 'file_entries', 'load_settings']
+           'Settings', 'file_entries', 'refusal', 'allowed', 'load_settings']
 
 # %% ../nbs/00_settings.ipynb #e1dcdb29
 import configparser
 import os
 import re
+import textwrap
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -89,7 +90,7 @@ def two_hours(
     "Refuse what are not two hours of a day."
     hours = text.split("-") if text else ["0", "0"]
     if len(hours) != 2 or not all(each.isdigit() and int(each) < 24 for each in hours):
-        raise ValueError("two hours of the day, such as 20-7, or nothing")
+        raise ValueError(f"got {text!r}; it is two hours of the day, such as 20-7, or nothing")
     return text
 
 # %% ../nbs/00_settings.ipynb #0f4228d4
@@ -172,6 +173,40 @@ def file_entries(
     prefix = Settings.model_config["env_prefix"]
     return {name: value for name, value in entries.items() if not os.environ.get(prefix + name.upper())}
 
+# %% ../nbs/00_settings.ipynb #d25673e1
+def refusal(
+    fault: dict,  # as from pydantic
+) -> str:
+    "What came, what is allowed and what to do."
+    name = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "extra_forbidden":
+        return f"no such entry; there are {', '.join(Settings.model_fields)}"
+    if fault["type"] == "value_error":  # a refusal of ours, which says all of that and repeats no secret
+        return fault["msg"].removeprefix("Value error, ")
+    usual = Settings.model_fields[name].default
+    came = textwrap.shorten(repr(fault["input"]), 60, placeholder="…")
+    back = f" for {usual}" if usual and isinstance(usual, str | int | float) else ""
+    return f"got {came}; allowed: {allowed(name)}; correct it, or leave it out{back}"
+
+# %% ../nbs/00_settings.ipynb #b9d84aa2
+def allowed(
+    name: str,  # an entry
+) -> str:
+    "What an entry may hold, in words."
+    field = Settings.model_fields[name]
+    ends = {
+        end: value
+        for each in field.metadata
+        for end in ("ge", "gt", "le", "pattern")
+        if (value := getattr(each, end, None)) is not None
+    }
+    if pattern := ends.get("pattern", ""):
+        return pattern[2:-2].replace("|", ", ") if "|" in pattern else "letters, digits and hyphens"
+    kind = {int: "a whole number", float: "a number"}.get(field.annotation, "text")
+    words = {"ge": "{} or more", "gt": "above {}", "le": "at most {}"}
+    limits = [said.format(ends[end]) for end, said in words.items() if end in ends]
+    return f"{kind}, {' and '.join(limits)}" if limits else kind
+
 # %% ../nbs/00_settings.ipynb #7d04f749
 def load_settings(
     file: Path | None = None,  # a `settings.ini`; found from the working directory when absent
@@ -185,10 +220,7 @@ def load_settings(
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"])) or "settings"
-        allowed = ", ".join(Settings.model_fields)
-        said = first["msg"].removeprefix("Value error, ")  # pydantic's own word for a refusal of ours
-        reason = f"no such entry; there are {allowed}" if first["type"] == "extra_forbidden" else said
         variable = Settings.model_config["env_prefix"] + name.upper()
         told_here = name in entries or name in overrides
         where = f"{file or 'settings'}: {name}" if told_here else f"environment: {variable}"
-        raise ValueError(f"{where}: {reason}") from None
+        raise ValueError(f"{where}: {refusal(first)}") from None

@@ -216,6 +216,11 @@ def test_the_inputs_fault_is_1_and_one_line(begun, words, said):
             "EDUPULSE_DATABASE_URL: mysql: is not supported",
             {"EDUPULSE_DATABASE_URL": "mysql://u:pw@h/d"},
         ),
+        (
+            ("init",),
+            "EDUPULSE_LANGUAGE: got 'fr'; allowed: en, es; correct it, or leave it out for en",
+            {"EDUPULSE_LANGUAGE": "fr"},
+        ),
     ],
 )
 def test_what_cannot_be_used_is_1_and_one_line(edupulse, tmp_path, words, said, more):
