@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -120,6 +121,45 @@ def test_no_name_is_in_what_may_be_shared(first):
     whole = students["first_name"] + " " + students["last_name"]
     assert not [name for name in whole if name in shared]
     assert not [key for key in students["district_id"] if f'"{key}"' in shared or f">{key}<" in shared]
+
+
+def test_a_calendar_that_ended_brings_no_list_of_this_week_and_no_letter_but_one_alert(first, tmp_path):
+    import shutil
+
+    from edupulse.alerts.district import stale_causes
+    from edupulse.jobs.lease import Terms, claim, succeed
+    from edupulse.jobs.record import Wish, add
+    from edupulse.jobs.reports import do_report
+    from edupulse.jobs.scores import do_score, scores_on
+    from edupulse.store.tables import mails, staff
+
+    demo, dates, _, _ = first
+    shutil.copytree(demo.home, home := tmp_path / "home")
+    (home / "demo.json").unlink(missing_ok=True)  # a demo lives in its own year
+    store = {"home": home, "database_url": f"sqlite:///{home / 'edupulse.db'}"}
+    settings = demo.settings.model_copy(update={**store, "smtp_host": "mail.example.org"})
+    engine, later = connect(settings.url), dates.as_of + timedelta(weeks=52)
+    version = scores(demo)["model_version"].iloc[0]
+    with session(engine) as db:
+        db.execute(sa.update(staff).values(email=staff.c.username + "@example.org"))
+    before = scores_on(engine, dates.as_of, version), sorted((home / "reports").rglob("*"))
+
+    for kind, work in (("score", do_score), ("report", do_report)):
+        add(engine, Wish(kind, f"{kind} on {later}", {"day": str(later)}))
+        done = work(settings, engine, taken := claim(engine, "ann", Terms()))
+        assert succeed(engine, taken, {"told": done.told}, done.provenance)
+        assert f"no school day is known within 28 days before {later}, the last one is " in done.told
+        assert done.told.endswith(f"; the scores of {dates.as_of} stay") and not done.figures
+    assert (scores_on(engine, dates.as_of, version), sorted((home / "reports").rglob("*"))) == before
+    with session(engine, read_only=True) as db:
+        assert not db.scalar(sa.select(sa.func.count()).select_from(mails))
+
+    noon = datetime(later.year, later.month, later.day, 12, tzinfo=UTC)
+    ended = [
+        [each.about for each in stale_causes(settings, engine, noon - timedelta(weeks=w))] for w in (0, 52)
+    ]
+    assert "calendar" in ended[0] and "calendar" not in ended[1]
+    engine.dispose()
 
 
 def test_the_job_makes_the_reports_once_tells_once_and_says_what_a_share_did_not_take(first, tmp_path):

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from ..faces.train_basis import code_version
 from ..ingest.outcome import counted
 from .done import Done, last_import, last_scored
-from .guards import sound_model
+from .guards import out_of_term, sound_model
 from .record import Job, Refused, Wish, add
 from .schedule import day_of, zone_of
 from .scores import scores_on
@@ -148,13 +148,14 @@ def do_report(settings: Settings, engine: sa.Engine, job: Job) -> Done:
     as_of, model = last_scored(engine), sound_model(settings, engine)
     if as_of is None:
         raise Refused("there are no scores to report on; run: edupulse jobs start score")
+    today = day_of_job(settings, engine, job)
+    if why := out_of_term(settings, engine, today):
+        return Done(f"no report was made and no letter written: {why}")
     scores = hash_of(scores_on(engine, as_of, model.version))
     made = {"code": code_version(), "as_of": str(as_of), "model": model.version, "scores": scores}
     basis = Basis(str(as_of), data_of(engine, as_of), model.version, made["code"])
     write_score_page(settings, settings.folder("reports") / str(as_of), made)
-    order = Order(
-        settings, day_of_job(settings, engine, job), basis, doubt_about(settings, as_of, model.version)
-    )
+    order = Order(settings, today, basis, doubt_about(settings, as_of, model.version))
     inputs = inputs_of(engine, order, scores)
     week = write_week(order, engine, inputs, datetime.now(UTC).astimezone(zone_of(settings)))
     letters = write_letters(settings, engine, job, order, week)
