@@ -52,9 +52,7 @@ def invented_student(school: str, number: int, band: str, names: tuple[str, str]
         last_name=names[1],
         grade_level=9 + number % 4,
         band=band,
-        change={0: "New this week", 3: "New on watch"}.get(number % 5, "")
-        if band in ("meet", "watch")
-        else "",
+        change={0: "New to meet", 3: "New on watch"}.get(number % 5, "") if band in ("meet", "watch") else "",
         risk_score=risk,
         risk_category="high" if risk > 0.1 else "low",
         risk_factors=factors,

@@ -7,6 +7,7 @@ __all__ = ['small', 'title', 'changes', 'missing', 'pattern_notice', 'came_true'
 
 # %% ../../nbs/94_dashboard.week_head.ipynb #1c7ce6a0
 from collections.abc import Mapping
+from datetime import date
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from .week_cards import student_link
 from .week_support import Support
 from ..faces.language import Speech
 from ..faces.look import Html, element, join, notice
+from ..scoring.words import is_over
 
 # %% ../../nbs/94_dashboard.week_head.ipynb #bc168c30
 def small(
@@ -28,10 +30,14 @@ def small(
 def title(
     speech: Speech,
     week: Week,
+    today: date | None = None,  # on which it is read; None: in its week
 ) -> str:
     "The answer, in a few words."
     count = len(week.place("meet"))
-    return speech("week.title", count=count, number=small(speech, count) if count else "")
+    number = small(speech, count) if count else ""
+    if today and is_over(week.as_of, today):
+        return speech("week.title_then", count=count, number=number, day=speech.long_day(week.as_of))
+    return speech("week.title", count=count, number=number)
 
 # %% ../../nbs/94_dashboard.week_head.ipynb #7fdb484a
 def changes(

@@ -10,6 +10,7 @@ __all__ = ['KEPT', 'PAGE', 'Shown', 'tell', 'heading', 'place_label', 'meet_sect
 # %% ../../nbs/95_dashboard.week_page.ipynb #c0a990bb
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 
 import pandas as pd
 
@@ -196,17 +197,19 @@ def render(
     except LookupError:
         return empty(desk, "not_scored")
     desk.held = shown
-    return drawn(desk.speech, shown)
+    return drawn(desk.speech, shown, desk.today)
 
 # %% ../../nbs/95_dashboard.week_page.ipynb #b799498b
 def drawn(
     speech: Speech,
     shown: Shown,
+    today: date | None = None,  # on which it is read; None: in its week
 ) -> Html:
     "The page from top to bottom."
     week = shown.week
     lede = speech("week.lede", day=speech.long_day(week.as_of), count=week.rule.meet)
-    head = [element("h1", title(speech, week), id="title", tabindex="-1"), element("p", lede, class_="lede")]
+    answer = element("h1", title(speech, week, today), id="title", tabindex="-1")
+    head = [answer, element("p", lede, class_="lede")]
     told = [
         changes(speech, week, shown.supports),
         missing(speech, week),

@@ -42,10 +42,13 @@ def headline(
     count = len(caseload.band("meet"))
     schools = caseload.frame["school_id"].nunique()
     number = speech(f"small.n{count}") if 1 <= count <= 12 else speech.number(count)
+    said = {"count": count, "number": number}
+    if caseload.over:
+        said["day"] = speech.long_day(caseload.as_of)
     if schools <= 1 or not count:
-        return speech("week.title", count=count, number=number)
+        return speech("week.title_then" if caseload.over else "week.title", **said)
     where = caseload.words.at_schools.format(count=speech.number(schools))
-    return speech("report.title_at", count=count, number=number, where=where)
+    return speech("report.title_then" if caseload.over else "report.title_at", **said, where=where)
 
 # %% ../../nbs/92_faces.caseload_page.ipynb #9209be91
 def beginning(

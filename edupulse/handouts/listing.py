@@ -8,7 +8,7 @@ __all__ = ['room_for', 'changed', 'student_words', 'with_words', 'Listing', 'pla
 # %% ../../nbs/94_handouts.listing.ipynb #5b6bddc8
 import hashlib
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pandas as pd
@@ -24,7 +24,7 @@ from ..faces.student_cards import ENGLISH
 from .readers import Reader, care_of
 from .tried import say_outcomes, say_places
 from ..scoring.caseload import Caseload, find_scores, model_facts, words_of
-from ..scoring.words import known
+from ..scoring.words import is_over, known
 from ..settings import Settings
 
 # %% ../../nbs/94_handouts.listing.ipynb #35e2b7ad
@@ -152,6 +152,6 @@ def read_listing(
     week = read_week(care.engine, ids, rule, resting(care, as_of, model))
     if week.frame.empty:
         return None
-    return Listing(
-        reader, as_caseload(care.engine, week, model, speech), week.patterns, plans_ending(care), speech
-    )
+    caseload = as_caseload(care.engine, week, model, speech)
+    caseload = replace(caseload, over=is_over(week.as_of, care.today))
+    return Listing(reader, caseload, week.patterns, plans_ending(care), speech)

@@ -75,6 +75,7 @@ class Caseload:
     outcomes: str  # how wrong it is, in people
     words: Words = WORDS  # what the source calls things
     places: dict[str, str] = field(default_factory=dict)  # band → what became of those in it; may be empty
+    over: bool = False  # its week was, when it was made
 
     def __repr__(self) -> str:
         "One line, without anybody's name."
