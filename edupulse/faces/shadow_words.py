@@ -37,8 +37,9 @@ def shadow_headline(
         )
         return join([element("h1", "It is too early to compare the challenger"), element("p", why)])
     mine, theirs, change = duel.figures["precision"]
-    word = "more" if change.low > 0 else "fewer" if change.high < 0 else "about as many"
-    title = f"The challenger's list held {word} who left: {theirs:.1%}, the champion's {mine:.1%}"
+    word = "more" if change.low > 0 else "fewer" if change.high < 0 else ""
+    said = f"The challenger's list held {word} who left" if word else "The two lists are not told apart"
+    title = f"{said}: of the challenger's {theirs:.1%} left, of the champion's {mine:.1%}"
     basis = (
         f"{duel.settled:,} weeks of {duel.students:,} students from {duel.first} to {duel.last}, {duel.leavers:,} of whom "
         f"left; leaving within {duel.horizon_days} days; nobody was shown what the challenger said."
