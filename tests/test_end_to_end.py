@@ -6,8 +6,10 @@ Same records and seed, same scores, to the bit; and scoring a week twice changes
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from edupulse.faces.demo import Demo, fill_store, make_features, make_records, p
 from edupulse.faces.reports import run_report, runs
 from edupulse.store.engine import connect, session
 from edupulse.store.tables import model_metadata, predictions, student_features
+from edupulse.training.estimator import model_files, version_of
+from edupulse.training.tracking import RunRecord, load_model, record_model
 
 SMALL = {"members": 1, "max_epochs": 2, "bootstrap_repeats": 20}
 WHAT = ["student_id", "as_of", "model_version", "risk_score", "risk_category", "confidence", "risk_factors"]
@@ -235,6 +239,26 @@ def test_scoring_again_by_the_command_changes_nothing(first, tmp_path):
     with session(engine, read_only=True) as db:
         after = [db.execute(query).all() for query in everything]
     assert before == after
+
+
+def test_weeks_that_are_made_up_for_are_scored_by_the_challenger_too(first, tmp_path):
+    demo, dates, *_ = first
+    shutil.copytree(demo.home, tmp_path / "home")
+    settings = replace(demo, home=tmp_path / "home").settings
+    engine = connect(settings.url)
+    rival = load_model(settings, engine, "champion")
+    rival.training = replace(rival.training, seed=1 + rival.training.seed)
+    rival.version_ = version_of(model_files(rival))
+    record_model(rival, settings, engine, RunRecord(alias="challenger"))
+    run_report("score", {"as_of": dates.as_of, "weeks_before": 2}, settings=settings)
+    query = sa.select(predictions.c["model_version", "as_of", "shadow"]).distinct()
+    with session(engine, read_only=True) as db:
+        rows = pd.DataFrame(db.execute(query).all(), columns=["model", "as_of", "shadow"])
+    assert rows.groupby("model")["shadow"].all()[rival.version_] and not rows["shadow"].all()
+    told = [set(rows.loc[rows["shadow"] == hidden, "as_of"]) for hidden in (True, False)]
+    assert told[0] == told[1] and len(told[0]) == 3, (
+        "a week that only the champion scored is lost to the comparison"
+    )
 
 
 def test_the_same_records_and_seed_give_the_same_scores_to_the_bit(first, tmp_path):

@@ -161,7 +161,7 @@ def test_a_model_that_reads_what_no_scoring_gives_is_refused(store, district, fe
         assert "\n" not in str(refused.value) and "edupulse run train -p supported exclude" in str(
             refused.value
         )
-    beside = score_beside(home, store, one.version_, DAYS[0], QUIET)
+    beside = score_beside(home, store, one.version_, DAYS, QUIET)
     assert beside.written == 0 and "it reads supported" in beside.failed and one.version_ in beside.failed
     assert beside.failed in capsys.readouterr().err
     fill_store(store, district.features)

@@ -8,7 +8,7 @@ __all__ = ['FIGURES', 'score_shadow', 'load_and_score', 'Beside', 'score_beside'
 
 # %% ../../nbs/80_scoring.shadow.ipynb #21bbe4d7
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -67,16 +67,16 @@ def load_and_score(
     settings: Settings,
     engine: sa.Engine,
     version: str,  # of a model that can score
-    as_of: date,
+    days: Sequence[date],
     options: ScoreOptions,
 ) -> int:  # predictions written
-    "Let a model score a date unseen."
+    "Let a model score some dates unseen."
     from edupulse.training.tracking import load_model
 
     model, snapshot = load_model(settings, engine, version), refresh(engine, settings.folder("snapshot"))
     made = {"feature_set": feature_set_of(model), "threads": settings.threads}
     features = build_features(snapshot, settings.folder("features"), **made)
-    return score_shadow(engine, features, model, as_of, options)
+    return sum(score_shadow(engine, features, model, day, options) for day in days)
 
 # %% ../../nbs/80_scoring.shadow.ipynb #a7c54547
 @dataclass(frozen=True)
@@ -92,10 +92,10 @@ def score_beside(
     settings: Settings,
     engine: sa.Engine,
     name: str,  # challenger, or a model's version; empty: nobody
-    as_of: date,
+    days: Sequence[date],  # in the order in which they are scored
     options: ScoreOptions = ScoreOptions(),  # noqa: B008 (frozen)
 ) -> Beside:
-    "Let the challenger score a date, if there is one."
+    "Let the challenger score some dates, if there is one."
     try:
         champion, challenger = model_on_record(engine), model_on_record(engine, name) if name else None
     except LookupError:
@@ -105,7 +105,7 @@ def score_beside(
     try:
         why = hindrance(read_model(engine, challenger.version), settings)
         if not why:
-            written = load_and_score(settings, engine, challenger.version, as_of, options)
+            written = load_and_score(settings, engine, challenger.version, days, options)
             return Beside(challenger.version, written)
     except Exception as error:  # the page of the week is there already and stays
         why = type(error).__name__
