@@ -15,3 +15,16 @@ def handfuls(told, name=""):
         COUNTS.fullmatch(name.rpartition(".")[2]) and isinstance(told, int | float) and told in range(1, 10)
     )
     return [name] if counted else []
+
+
+def near_misses(folds, n_size=10):
+    "Counts of the folds of one test period that are told, and of which two are a handful apart, by name."
+    found = []
+    for period in {fold["fold"] for fold in folds}:
+        here = [fold["figures"] for fold in folds if fold["fold"] == period]
+        policies = [each for figures in here for each in figures.get("policies", {}).values()]
+        for name in ("students", "weeks", "students_who_left"):
+            told = {each.get(name) for each in (*here, *policies)} - {None}
+            near = {one for one in told for other in told if 0 < abs(one - other) < n_size}
+            found += [f"{period} {name}"] if near else []
+    return found

@@ -15,7 +15,7 @@ import pandas as pd
 import psutil
 import pytest
 import sqlalchemy as sa
-from handfuls import handfuls
+from handfuls import handfuls, near_misses
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from edupulse.backtest import run
@@ -40,12 +40,14 @@ from edupulse.backtest.kept import kept_figures, kept_rows, share_of
 from edupulse.backtest.ledger import lead_ledger
 from edupulse.backtest.models import Network
 from edupulse.backtest.plan import Rolling, check_labels, check_people_apart, rows_to_judge, rows_to_learn
+from edupulse.backtest.record import without_counts
 from edupulse.backtest.run import Ask, prepare, run_backtest, unfinished
 from edupulse.backtest.without import Comparison, Frame, compare
 from edupulse.evaluation.enough import verdict
 from edupulse.evaluation.fairness import FairnessRule, audit
 from edupulse.evaluation.groups import read_attributes
 from edupulse.evaluation.metrics import Resampling
+from edupulse.faces.backtest_charts import name_of
 from edupulse.faces.backtest_told import hidden_places, leavers_by_place, places_told
 from edupulse.faces.reports import run_report
 from edupulse.features import catalog
@@ -171,8 +173,12 @@ def every_figure_is_traced(backtest, client):
         assert kept.keys() == again.keys()
         for name, value in kept.items():
             assert value == again[name] or np.isclose(value, again[name], atol=1e-6, rtol=0), name
-        on_record = flat_numbers(row.figures)
+        on_record = flat_numbers(without_counts(row.figures))
         assert all(np.isclose(logged.metrics[name], value, atol=1e-6) for name, value in on_record.items())
+        beside = logged.metrics.keys() - on_record.keys()
+        assert beside == {"seconds", "processor_seconds", "learned"}, (
+            "how long it took, and nothing of those who left"
+        )
         several += len(kept) + found_by_others(row.figures, rows)
     assert several > 200 * len(backtest.folds)
 
@@ -295,6 +301,8 @@ def test_every_lift_recomputes_from_the_rows_of_both_runs(reported, undisturbed,
 def test_no_small_count_is_in_the_file(reported):
     "Who found whom, and each point of a calibration curve: never fewer than ten students, and none worked out."
     told = reported[1]
+    assert near_misses(told["folds"]) == []
+    assert near_misses([{"fold": "a", "figures": {"weeks": each}} for each in (900, 907)]) == ["a weeks"]
     assert told["without"] and handfuls(told) == [] and handfuls({"a": [{"students_who_left": 3}]})
     for row in told["ahead"]:
         counts = [row[name] for name in SHARED]
@@ -310,6 +318,7 @@ def test_no_small_count_is_in_the_file(reported):
         known = [count for count in totals if count is not None]
         assert not any(0 < count < 10 for count in known)
         assert not any(0 < abs(one - other) < 10 for one in known for other in known)
+        assert (figures["prevalence"] is None) == (figures["students_who_left"] is None)
         left, parts = lead["students"] or 0, [lead[name]["value"] for name in ("early", "late", "never")]
         shares = [
             share for share in (*parts, *(lead[f"listed_{days}"]["value"] for days in (0, 30, 60))) if share
@@ -318,6 +327,23 @@ def test_no_small_count_is_in_the_file(reported):
         assert parts.count(None) != 1, "one hidden of three that add up is told"
     points = [point for fold in told["folds"] for point in fold["figures"]["calibration"] or []]
     assert all(point["students_who_left"] >= 10 and point["students"] >= 10 for point in points)
+
+
+def test_the_sums_tell_no_more_than_the_file(reported):
+    'What is None in the file is "not shown" in the page\'s first table, and in no mean of it.'
+    page, medians = reported[0].html.read_text(encoding="utf-8"), {}
+    for fold in reported[1]["folds"]:
+        median = fold["figures"]["lead"]["median_days"]
+        medians.setdefault(name_of(fold["title"]), []).append(median.get("told", median["value"]))
+    sums = next(each for each in re.findall(r"<table.*?</table>", page, re.S) if "The mean of" in each)
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in sums.split("<tr")[1:]]
+    at = rows[0].index("Days ahead, median")
+    for name, known in medians.items():
+        said = next(row[at] for row in rows if row[0] == name)
+        told, hidden = [value for value in known if not isinstance(value, str)], known.count("not shown")
+        assert said.partition("<")[0] == (f"{np.mean(told):.0f}" if told else "not shown")
+        assert not told or not hidden or f"{hidden} not shown" in said
+    assert any("not shown" in known for known in medians.values()), "nothing is hidden, and nothing is tested"
 
 
 @pytest.fixture(scope="module")
@@ -372,7 +398,7 @@ def test_a_report_of_enough_leavers_says_who_is_ahead_and_recomputes(crowded):
 @pytest.mark.soak  # of the same report
 def test_no_small_count_is_in_a_report_of_enough_leavers(crowded):
     _, told, page = crowded
-    assert handfuls(told) == []
+    assert handfuls(told) == [] == near_misses(told["folds"])
     text = re.sub(r"<[^>]+>", " ", page)
     assert not re.search(r"\b[1-9] (of whom|students left|who left)\b", text)
     parts = [

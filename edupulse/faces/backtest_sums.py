@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['ALIKE', 'QUESTION', 'SUMS', 'twins', 'once', 'distinct', 'pair_words', 'alike_words', 'same_question', 'lean_years',
-           'counting', 'left_out', 'best_of_each', 'sum_rows', 'sum_marks', 'sum_chart', 'spread', 'sum_table',
-           'contents', 'folded']
+           'counting', 'left_out', 'best_of_each', 'sum_rows', 'sum_marks', 'sum_chart', 'spread', 'value_or_words',
+           'sum_basis', 'sum_table', 'contents', 'folded']
 
 # %% ../../nbs/91_faces.backtest_sums.ipynb #ccf7be14
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import altair as alt
 import numpy as np
@@ -182,48 +182,72 @@ def sum_chart(
 
 # %% ../../nbs/91_faces.backtest_sums.ipynb #0144094d
 def spread(
-    values: list,  # one of each test period; None where there is none
+    values: list,  # one of each test period; None where there is none, words where it may not be told
     form: str,
 ) -> Html | str:
     "A mean, with the lowest and the highest in small letters."
-    known = [value for value in values if value is not None]
+    hidden = sum(isinstance(value, str) for value in values)
+    known = [value for value in values if value is not None and not isinstance(value, str)]
     if not known:
-        return "–"
-    ends = [form.format(edge) for edge in (min(known), max(known))]
-    small = element("div", " – ".join(dict.fromkeys(ends)), class_="small") if len(known) > 1 else None
-    return join([form.format(np.mean(known)), small])
+        return "not shown" if hidden else "–"
+    ends = [form.format(edge) for edge in (min(known), max(known))] if len(known) > 1 else []
+    small = [" – ".join(dict.fromkeys(ends))] if ends else []
+    small += [f"{hidden} not shown"] if hidden else []
+    return join([form.format(np.mean(known)), *(element("div", each, class_="small") for each in small)])
 
 # %% ../../nbs/91_faces.backtest_sums.ipynb #9066ae83
+def value_or_words(
+    span: Mapping,  # value, and what is said instead where it is not told
+) -> float | str | None:
+    "A value as it may be told."
+    return span.get("told") if span["value"] is None else span["value"]
+
+
 SUMS: dict[str, tuple[str, Callable]] = {
     "Precision": ("{:.1%}", lambda figures: figures["precision"]["value"]),
     "Recall": ("{:.1%}", lambda figures: figures["recall"]["value"]),
     "AUROC": ("{:.3f}", lambda figures: figures["auroc"]["value"]),
     "Calibration error": ("{:.4f}", lambda figures: figures["ece"]),
-    "Days ahead, median": ("{:.0f}", lambda figures: figures["lead"]["median_days"]["value"]),
+    "Days ahead, median": ("{:.0f}", lambda figures: value_or_words(figures["lead"]["median_days"])),
     "New each week": ("{:.0%}", lambda figures: (figures["churn"] or {}).get("value")),
 }
+
+# %% ../../nbs/91_faces.backtest_sums.ipynb #6c1f08be
+def sum_basis(
+    judged: pd.DataFrame,  # folds that count
+    told: pd.Series,  # their figures, as from `told_folds`
+    n_size: int,  # smallest group that the district shows
+) -> str:
+    "On how many who left the table rests, and on what share of the weeks."
+    both = [(raw["students_who_left"], told[index]) for index, raw in judged["figures"].items()]
+    left = [own for own, said in both if own < n_size or said["students_who_left"] is not None]
+    shares = [said["prevalence"] for _, said in both if said["prevalence"] is not None]
+    where = "each" if len(left) == len(both) else "each that may be told"
+    many = f"In {where} {count_range(left, n_size)} students left" if left else "How many left is not shown"
+    usual = f"{min(shares):.2%} to {max(shares):.2%} of the weeks were followed by leaving" if shares else ""
+    return f"{many}; {usual or 'nor is the share of the weeks that were followed by leaving'}."
 
 # %% ../../nbs/91_faces.backtest_sums.ipynb #bfc28326
 def sum_table(
     folds: pd.DataFrame,  # as in `Backtest.folds`
+    told: pd.Series,  # their figures as from `told_folds`, and of other folds too
     lifts: pd.DataFrame,  # as from `lifts_over`
     n_size: int,  # smallest group that the district shows
 ) -> Html:
-    "Every configuration in one row."
-    rows, judged, gone = [], counting(folds), left_out(folds)
-    left, order = [each["students_who_left"] for each in judged["figures"]], sum_rows(folds)["title"].unique()
+    "Every configuration in one row, with nothing that the folds below it hide."
+    rows, judged, order = [], counting(folds), sum_rows(folds)["title"].unique()
     asked = folds[QUESTION].drop_duplicates().apply(tuple, axis=1).tolist()
     place = {row.title: asked.index((row.horizon_days, row.label_policy)) for row in folds.itertuples()}
     for title in sorted(order, key=place.get):
         own = judged[judged["title"] == title]
-        cells = [spread([get(figures) for figures in own["figures"]], form) for form, get in SUMS.values()]
+        own_told = told.loc[own.index]
+        cells = [spread([get(figures) for figures in own_told], form) for form, get in SUMS.values()]
         over = lifts[(lifts["title"] == title) & lifts["fold"].isin(own["fold"])]
         lift = spread(over["value"].tolist(), "{:.1f} ×")
         rows.append([name_of(title), cells[0], lift, *cells[1:]])
-    shares = [figures["prevalence"] for figures in judged["figures"]]
     caption = (
-        f"The mean of {judged['fold'].nunique()} test periods, lowest to highest in small letters. {gone}In each {count_range(left, n_size)} "
-        f"students left; {min(shares):.2%} to {max(shares):.2%} of the weeks were followed by leaving."
+        f"The mean of {judged['fold'].nunique()} test periods, lowest to highest in small letters. {left_out(folds)}"
+        f"{sum_basis(judged, told, n_size)}"
     )
     heads = list(SUMS)
     heads = ["Configuration", heads[0], "Lift over rules", *heads[1:]]

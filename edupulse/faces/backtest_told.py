@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['HIDDEN', 'WHEN', 'NOBODY', 'WEEK', 'told_counts', 'count_range', 'edge_words', 'hidden_parts', 'told_moments',
-           'told_lead', 'leavers_by_place', 'hidden_places', 'places_told', 'told_schools', 'told_fold', 'told_folds']
+           'told_lead', 'leavers_by_place', 'hidden_places', 'places_told', 'told_sizes', 'told_schools', 'told_fold',
+           'told_folds']
 
 # %% ../../nbs/91_faces.backtest_told.ipynb #48f241e3
 import math
@@ -152,6 +153,21 @@ def places_told(
     ]
     return [row | none if gone else row for row, gone in zip(rows, few, strict=True)]
 
+# %% ../../nbs/91_faces.backtest_told.ipynb #e1750d3a
+def told_sizes(
+    figures: Sequence[Mapping],  # of the folds of one test period, the most wanted first
+    n_size: int,
+) -> list[list[int | None]]:  # of each fold: students, weeks, and the weeks under each policy
+    "How much was judged, of one question only where another differs by a handful."
+    students = told_counts([each["students"] for each in figures], n_size)
+    policies = [[found["weeks"] for found in each.get("policies", {}).values()] for each in figures]
+    weeks = told_counts([each["weeks"] for each in figures] + sum(policies, []), n_size)
+    rest = iter(weeks[len(figures) :])
+    return [
+        [many, None if many is None else size, *(next(rest) for _ in own)]
+        for many, size, own in zip(students, weeks, policies, strict=False)
+    ]
+
 # %% ../../nbs/91_faces.backtest_told.ipynb #7cb9d290
 def told_schools(
     row: tuple,  # of `Backtest.folds`
@@ -161,13 +177,14 @@ def told_schools(
 ) -> list[dict]:
     "The schools of a fold as they may be told."
     schools = places_told(row.figures["schools"], set(hidden) - {"all"}, n_size)
-    other = {} if first else dict.fromkeys(("students_who_left", "prevalence"))
+    other = {} if first else dict.fromkeys(("students", "students_who_left", "prevalence"))
     return [school | other for school in schools]
 
 # %% ../../nbs/91_faces.backtest_told.ipynb #9b91b78a
 def told_fold(
     figures: Mapping,  # of one fold
     counts: Sequence[int | None],  # its own count of students who left, and one for each policy
+    sizes: Sequence[int | None],  # as from `told_sizes`
     n_size: int,
 ) -> dict:
     "A fold's figures without totals, shares and differences of a handful."
@@ -178,13 +195,13 @@ def told_fold(
         lead = {name: unsaid if isinstance(value, Mapping) else None for name, value in lead.items()}
     none = dict.fromkeys(("students_who_left", "prevalence", "weeks"))
     told = {
-        name: found if count is not None else found | {what: None for what in none if what in found}
-        for (name, found), count in zip(policies.items(), counts[1:], strict=True)
+        name: found | ({"weeks": weeks} if count is not None else none)
+        for (name, found), count, weeks in zip(policies.items(), counts[1:], sizes[2:], strict=True)
     }
-    chance = figures.get("chance") if own is not None else None  # its shares are of as few
-    return {**figures, "students_who_left": own, "lead": lead, "chance": chance} | (
-        {"policies": told} if told else {}
-    )
+    few = dict.fromkeys(("chance", "prevalence")) if own is None else {}  # their shares are of as few
+    near = own is None and figures["students_who_left"] >= n_size  # another question, told, is by a handful
+    judged = {"students": sizes[0], "weeks": None if near else sizes[1], "students_who_left": own}
+    return {**figures, **judged, "lead": lead, **few} | ({"policies": told} if told else {})
 
 # %% ../../nbs/91_faces.backtest_told.ipynb #6a434949
 def told_folds(
@@ -198,11 +215,11 @@ def told_folds(
         policies = [list(each.get("policies", {}).values()) for each in part["figures"]]
         own = [each["students_who_left"] for each in part["figures"]]
         more = [found["students_who_left"] for each in policies for found in each]
-        counts = told_counts([*own, *more], n_size)
+        counts, sizes = told_counts([*own, *more], n_size), told_sizes(list(part["figures"]), n_size)
         rest = iter(counts[len(own) :])
-        for row, count, each in zip(part.itertuples(), counts, policies, strict=False):
+        for row, count, each, size in zip(part.itertuples(), counts, policies, sizes, strict=False):
             first = all(getattr(row, name) == part.iloc[0][name] for name in question)
-            figures = told_fold(row.figures, [count, *(next(rest) for _ in each)], n_size)
+            figures = told_fold(row.figures, [count, *(next(rest) for _ in each)], size, n_size)
             hidden = hidden_places(places[row.run_id], n_size)
             told[row.Index] = figures | {"schools": told_schools(row, hidden, first, n_size)}
     return folds.assign(figures=pd.Series(told))

@@ -189,7 +189,10 @@ def score_row(
     spans = [figures[name] for name in FIGURES.values()]
     cells = [stacked(f"{span['value']:.3f}", span["low"], span["high"]) for span in spans]
     error = "no probability" if figures["ece"] is None else f"{figures['ece']:.4f}"
-    counts = [f"{figures['weeks']:,}", f"{figures['prevalence']:.2%}"]
+    forms = {"weeks": "{:,}", "prevalence": "{:.2%}"}
+    counts = [
+        "not shown" if figures[name] is None else form.format(figures[name]) for name, form in forms.items()
+    ]
     return [f"{fold.fold} {name_of(fold.title)}", *cells, lift_cell(lift), error, *counts]
 
 # %% ../../nbs/91_faces.backtest_words.ipynb #4588eb41

@@ -152,7 +152,9 @@ def split_figures(
     rows = []
     for fold in card.kept.folds(card.release.title):
         figures = fold["figures"]
-        named = join([fold["fold"], element("div", f"{figures['prevalence']:.2%} left", class_="small")])
+        usual = figures["prevalence"]
+        left = "" if usual is None else f"{usual:.2%} left"
+        named = join([fold["fold"], element("div", left, class_="small")])
         rows.append([named, *(cell(figures[each]) for each in MEASURED), f"{figures['ece']:.4f}"])
     heads = ["In past years", *MEASURED.values(), "Calibration error"]
     return join(

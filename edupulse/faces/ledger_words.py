@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LEDGER_HEADS', 'pooled', 'pooled_words', 'median_words', 'from_to', 'chance_words', 'early_words', 'share_cell',
-           'said_count', 'left_cell', 'lot_cell', 'ledger_table', 'steady_words', 'stability_table', 'brier_table',
-           'school_words', 'schools_table', 'each_school', 'each_counselor']
+           'said_count', 'left_cell', 'basis_words', 'lot_cell', 'ledger_table', 'steady_words', 'stability_table',
+           'brier_table', 'school_words', 'schools_table', 'each_school', 'each_counselor']
 
 # %% ../../nbs/91_faces.ledger_words.ipynb #b2dfc141
 from collections.abc import Mapping
@@ -125,6 +125,19 @@ def left_cell(
     "How many left, with the share of weeks in small letters below it."
     usual = "" if prevalence is None else f"{prevalence:.2%} of weeks"
     return join([said_count(students), element("div", usual, class_="small")])
+
+# %% ../../nbs/91_faces.ledger_words.ipynb #a4f07c19
+def basis_words(
+    fold: tuple,  # a row of `told_folds`
+) -> str:
+    "On how many students and weeks the figures of a fold rest."
+    figures = fold.figures
+    weeks, students, left = (said_count(figures[name]) for name in ("weeks", "students", "students_who_left"))
+    usual = "a share not shown" if figures["prevalence"] is None else f"{figures['prevalence']:.2%}"
+    return (
+        f"{fold.fold}: n = {weeks} weeks of {students} students, {left} of whom left; {usual} of the weeks were followed by leaving "
+        f"within {fold.horizon_days} days."
+    )
 
 # %% ../../nbs/91_faces.ledger_words.ipynb #ef6ff6d4
 def lot_cell(
@@ -257,7 +270,9 @@ def each_school(
             spans = [share_cell(school[kind], "{:.1%}") for kind in ("precision", "recall")]
             usual = "–" if school["prevalence"] is None else f"{school['prevalence']:.2%}"
             left = said_count(school["students_who_left"])
-            rows.append([f"{row.fold} {school['school_id']}", f"{school['students']:,}", left, *spans, usual])
+            rows.append(
+                [f"{row.fold} {school['school_id']}", said_count(school["students"]), left, *spans, usual]
+            )
     heads = ["Split and school", "Students", "Who left", "Precision", "Recall", "Weeks before leaving"]
     who = name_of(folds["title"].iloc[0])
     return table(heads, rows, f"{who}, a list for each school", numeric=range(1, 6))
