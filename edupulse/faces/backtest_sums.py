@@ -225,7 +225,7 @@ def sum_basis(
     where = "each" if len(left) == len(both) else "each that may be told"
     many = f"In {where} {count_range(left, n_size)} students left" if left else "How many left is not shown"
     usual = f"{min(shares):.2%} to {max(shares):.2%} of the weeks were followed by leaving" if shares else ""
-    return f"{many}; {usual or 'nor is the share of the weeks that were followed by leaving'}."
+    return f"{many}; {usual or 'the share of the weeks that were followed by leaving is not shown'}."
 
 # %% ../../nbs/91_faces.backtest_sums.ipynb #bfc28326
 def sum_table(
