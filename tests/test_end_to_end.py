@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -127,9 +129,17 @@ def test_no_name_is_in_what_may_be_shared(first):
     assert not [key for key in students["district_id"] if f'"{key}"' in shared or f">{key}<" in shared]
 
 
-def test_a_calendar_that_ended_brings_no_list_of_this_week_and_no_letter_but_one_alert(first, tmp_path):
-    import shutil
+def copy_home(home: Path, to: Path) -> None:
+    "A home beside another; its store by SQLite, for a file that is closed takes the locks of this process along."
+    shutil.copytree(home, to, ignore=shutil.ignore_patterns("edupulse.db*"))
+    with (
+        closing(sqlite3.connect(home / "edupulse.db")) as source,
+        closing(sqlite3.connect(to / "edupulse.db")) as copy,
+    ):
+        source.backup(copy)
 
+
+def test_a_calendar_that_ended_brings_no_list_of_this_week_and_no_letter_but_one_alert(first, tmp_path):
     from edupulse.alerts.district import stale_causes
     from edupulse.jobs.lease import Terms, claim, succeed
     from edupulse.jobs.record import Wish, add
@@ -138,7 +148,7 @@ def test_a_calendar_that_ended_brings_no_list_of_this_week_and_no_letter_but_one
     from edupulse.store.tables import mails, staff
 
     demo, dates, _, _ = first
-    shutil.copytree(demo.home, home := tmp_path / "home")
+    copy_home(demo.home, home := tmp_path / "home")
     (home / "demo.json").unlink(missing_ok=True)  # a demo lives in its own year
     store = {"home": home, "database_url": f"sqlite:///{home / 'edupulse.db'}"}
     settings = demo.settings.model_copy(update={**store, "smtp_host": "mail.example.org"})
@@ -243,7 +253,7 @@ def test_scoring_again_by_the_command_changes_nothing(first, tmp_path):
 
 def test_weeks_that_are_made_up_for_are_scored_by_the_challenger_too(first, tmp_path):
     demo, dates, *_ = first
-    shutil.copytree(demo.home, tmp_path / "home")
+    copy_home(demo.home, tmp_path / "home")
     settings = replace(demo, home=tmp_path / "home").settings
     engine = connect(settings.url)
     rival = load_model(settings, engine, "champion")

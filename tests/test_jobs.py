@@ -422,7 +422,7 @@ def test_an_import_waits_for_an_export_that_is_written_without_an_attempt_and_no
     assert run_job(worker, claim(engine, worker.name, worker.terms)) == "failed"
     job = find(engine, "import 1")
     assert job.due_at is None and "after 6 hours" in job.error
-    assert [each.about for each in job_causes(settings, engine, datetime.now(UTC))] == ["import"]
+    assert [each.details["job"] for each in job_causes(settings, engine, datetime.now(UTC))] == ["import"]
     assert retry(engine, "import 1").outcome == {}
 
 
@@ -475,7 +475,7 @@ def test_a_first_export_of_which_most_would_be_set_aside_waits_and_nobody_is_sco
     assert job.due_at is None and job.attempts == 1 and content(engine) == empty
     assert "enrollments.csv: " in job.error and "would be set aside, more than 10%" in job.error
     assert "district_id: unknown_student" in job.error and job.error.endswith("FOLDER --accept")
-    assert [each.about for each in job_causes(settings, engine, datetime.now(UTC))] == ["import"]
+    assert [each.details["job"] for each in job_causes(settings, engine, datetime.now(UTC))] == ["import"]
     assert not any(each.kind == "score" for each in listed(engine))
     done = do_import(settings.model_copy(update={"quarantine_share": 1.0}), engine, job)
     assert done.figures["quarantined"] > 0.1 * done.figures["rows_read"]
