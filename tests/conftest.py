@@ -129,6 +129,17 @@ def four_years(tmp_path_factory):
     return demo.home
 
 
+@pytest.fixture(scope="session")
+def warm_reports():
+    """Reports of this process run in kernels forked with the libraries loaded, as notebooks do (`kernels/warm`)."""
+    from edupulse.faces import reports
+
+    start = Path(__file__).parent / "kernels" / "warm" / "start.py"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reports, "KERNEL", ("-S", "-E", str(start), "{connection_file}"))
+        yield
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Chromium, or a loud skip."""

@@ -59,6 +59,7 @@ from edupulse.store import tables
 from edupulse.store.engine import connect, session
 from edupulse.training.tracking import flat_numbers, tracking_client
 
+pytestmark = pytest.mark.usefixtures("warm_reports")
 CHOICES = {"model": ["school_grade_mean", "logistic"], "seed": [0, 1]}
 JUDGING = Judging(0.1, Resampling(repeats=10))
 ASK = Ask(grid(**CHOICES), Rolling(tests=2), JUDGING)

@@ -19,6 +19,7 @@ from edupulse.faces.reports import run_report
 from edupulse.settings import Settings
 from edupulse.training.tracking import tracking_client
 
+pytestmark = pytest.mark.usefixtures("warm_reports")
 ASKED = {"members": 1, "max_epochs": 1, "bootstrap_repeats": 10, "days": [28]}
 
 

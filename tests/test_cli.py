@@ -297,8 +297,9 @@ def test_what_can_be_known_early_is_said_before_the_report_starts(filled, tmp_pa
     assert not list((tmp_path / "home" / "runs").glob("*/*")), "a report was begun"
 
 
-def test_the_checks_before_a_report_import_no_network():
-    code = "import sys, edupulse.faces.checks, edupulse.faces.reports; sys.exit('torch' in sys.modules)"
+def test_the_checks_before_a_report_and_a_worker_import_no_network():
+    code = "import sys, edupulse.faces.checks, edupulse.faces.reports, edupulse.jobs.worker, edupulse.jobs.imports\n"
+    code += "sys.exit(', '.join({'torch', 'captum', 'sklearn', 'mlflow'} & set(sys.modules)) or 0)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

@@ -27,6 +27,7 @@ from edupulse.store.tables import model_metadata, predictions, student_features
 from edupulse.training.estimator import model_files, version_of
 from edupulse.training.tracking import RunRecord, load_model, record_model
 
+pytestmark = pytest.mark.usefixtures("warm_reports")
 SMALL = {"members": 1, "max_epochs": 2, "bootstrap_repeats": 20}
 WHAT = ["student_id", "as_of", "model_version", "risk_score", "risk_category", "confidence", "risk_factors"]
 WHAT += ["trajectory", "convergence_delta", "feature_version", "horizon_days"]

@@ -14,7 +14,7 @@ FEW = "import sys, nursery; nursery.LIBRARIES = ('ipykernel.kernelapp', 'yaml');
 
 
 @pytest.fixture
-def place(monkeypatch):
+def place(tmp_path, monkeypatch):
     "Where kernels look for a nursery, in this test alone; near the root, for a socket's name has 107 bytes at most."
     monkeypatch.syspath_prepend(str(WARM))
     import start

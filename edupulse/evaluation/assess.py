@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import brier_score_loss, precision_recall_curve, roc_curve
 
 from .calibration import calibration_error, calibration_table
 from edupulse.evaluation.metrics import (
@@ -82,7 +81,7 @@ def judge(
             students, lambda weights: average_precision(ranking, weights), question.resampling
         ),
         **at_capacity(listed, question.resampling),
-        "brier": float(brier_score_loss(left, risk)) if honest else None,
+        "brier": float(np.square(risk - left).mean()) if honest else None,
         "ece": calibration_error(left, risk) if honest else None,
         "lead": lead_time(listed),
         "precision_at_k": {f"k{k}": precision_at(rows, model, k / 100) for k in (5, 10, 20)},
@@ -178,6 +177,8 @@ def curve_points(
     points: int = 200,
 ) -> pd.DataFrame:  # model, curve (roc or precision_recall), x, y
     "Points of the ROC and the precision–recall curves."
+    from sklearn.metrics import precision_recall_curve, roc_curve  # takes a second to load
+
     tables = []
     for model in models:
         left, risk = rows["left"].to_numpy(bool), rows[model].to_numpy(float)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from .metrics import Interval, Resampling
 
@@ -29,8 +29,8 @@ def share_interval(
     variance = (apart**2).sum() / len(left) ** 2 * people / max(people - 1, 1)
     worth = np.clip(share * (1 - share) / variance, 1, len(left)) if variance > 0 else people
     gone = share * worth
-    low = beta.ppf(tail, gone, worth - gone + 1) if share > 0 else 0.0
-    high = beta.ppf(1 - tail, gone + 1, worth - gone) if share < 1 else 1.0
+    low = betaincinv(gone, worth - gone + 1, tail) if share > 0 else 0.0
+    high = betaincinv(gone + 1, worth - gone, 1 - tail) if share < 1 else 1.0
     return Interval(share, float(low), float(high))
 
 # %% ../../nbs/61_evaluation.calibration.ipynb #2259c31a

@@ -59,7 +59,13 @@ def new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 # %% ../../nbs/93_faces.reports.ipynb #cabf0a04
-KERNEL = "-Xfrozen_modules=off -m ipykernel_launcher -f {connection_file}"  # after the Python to run
+KERNEL = (
+    "-Xfrozen_modules=off",
+    "-m",
+    "ipykernel_launcher",
+    "-f",
+    "{connection_file}",
+)  # after the Python to run
 
 # %% ../../nbs/93_faces.reports.ipynb #55a7ca87
 def this_kernel(
@@ -80,7 +86,7 @@ def this_kernel(
 
         @property
         def kernel_spec(self) -> KernelSpec:
-            argv = [sys.executable, *KERNEL.split()]
+            argv = [sys.executable, *KERNEL]
             return KernelSpec(argv=argv, display_name="python3", language="python", env=environment(settings))
 
     return ThisKernel

@@ -16,7 +16,6 @@ from ..faces.checks import check_model
 from .done import last_scored
 from .record import Refused
 from ..scoring.roster import ask, enrolled, unheard
-from ..scoring.score import ScoreOptions, current_weeks
 from ..scoring.shown import DataRule, stale_schools, without_stale
 from ..settings import Settings
 from ..store.lookups import ModelOnRecord, model_on_record
@@ -79,9 +78,11 @@ def inputs_hash(
     engine: sa.Engine,
     features,  # a FeatureStore
     as_of: date,
-    options: ScoreOptions = ScoreOptions(),  # noqa: B008 (frozen)
 ) -> str:  # hexadecimal
     "A hash over all that the scores of a date are computed from."
+    from edupulse.scoring.score import ScoreOptions, current_weeks  # with the network, which no worker needs
+
+    options = ScoreOptions()
     roll = without_stale(engine, enrolled(engine, as_of), as_of, options.data)
     weeks = current_weeks(features, roll, as_of, options.longest_break_days)
     quiet = unheard(engine, roll, as_of, options.quiet_weeks)
