@@ -165,9 +165,29 @@ def test_eight_students_are_no_evidence_and_have_no_figure(whole):
     schools = whole.table[whole.table["attribute"] == "school_id"]
     annex = schools[schools["group"] == "annex"]
     assert len(annex) == 5 and (annex["verdict"] == UNSURE).all()
-    assert schools[list(FIGURES)].isna().all(axis=None), "north and the total would tell of the annex"
-    assert whole.suppressed == {"school_id": ["annex", "north"]}
+    assert annex[list(FIGURES)].isna().all(axis=None) and whole.suppressed == {"school_id": ["annex"]}
+    assert schools["students"].isna().all(), "that of north and the total would tell of the annex"
     assert "annex" not in str(gate(whole)) and not any(name in str(whole.plain()) for name in ("00000000-",))
+
+
+def test_seven_students_cost_nobody_a_verdict(district, rows, whole):
+    "Where seven are neither girls nor boys, both keep their verdicts and rates, and the gate its word."
+    people = district[0][["student_id", "sex"]]
+    seven = people["sex"].where(
+        ~people["student_id"].isin(people["student_id"].iloc[100:800:100]), "nonbinary"
+    )
+    found = audit(rows, people.assign(sex=seven), CAPACITY, RULE)
+    large = found.table[(found.table["attribute"] == "sex") & (found.table["group"] != "nonbinary")]
+    assert (
+        large[["value", "low", "high", "gap"]].notna().all(axis=None) and (large["low"] < large["high"]).all()
+    )
+    told = whole.table[whole.table["attribute"] == "sex"].set_index(["group", "measure"])
+    near = large.set_index(["group", "measure"])
+    assert ((near["value"] - told["value"]).abs() <= near["step"] / 2 + 0.01).all()
+    assert (near["verdict"] == told["verdict"]).mean() >= 0.9 and gate(found).passes
+    counted = large.drop_duplicates("group")
+    assert counted["students"].isna().sum() == 1 and found.suppressed["sex"] == ["nonbinary"]
+    assert counted["most_students"].sum() == len(set(rows["student_id"])), "up to what the two are together"
 
 
 def test_the_order_of_the_rows_changes_nothing(district, rows, whole):

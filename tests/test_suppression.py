@@ -6,10 +6,13 @@ from math import ceil, floor
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.optimize import linprog
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from edupulse.care.suppression import EVERYBODY, Figures, Sum, cross, figure_key, rule_figures, suppress
 from edupulse.dashboard.school_data import LISTED, SPARE, SUPPORTS, band_figures, listed_figures
+from edupulse.evaluation.fairness import FairnessRule, audit_attribute
+from edupulse.evaluation.groups import MEASURES, with_groups
+from edupulse.evaluation.metrics import Resampling
 from edupulse.scoring.roster import BandRule, place_bands
 
 N_SIZE = 10
@@ -230,3 +233,112 @@ def test_tables_that_share_a_margin_are_as_safe_as_the_students_behind_them():
     for key in small:
         least, most = interval(joint, hidden | set(behind), key)
         assert np.floor(most + 1e-6) - np.ceil(least - 1e-6) >= 2
+
+
+CELLS = ("found", "vain", "missed", "passed")  # listed or not, left or not: everybody is in one
+SUMS = {"seat": CELLS[:2], "left": ("found", "missed"), "stayed": ("vain", "passed"), "weeks": CELLS}
+SUMS |= {cell: (cell,) for cell in CELLS}
+
+
+def random_roll(seed: int) -> pd.DataFrame:
+    "One week of two large groups and one to three small ones, in which a student is a week: nothing blurs the counts."
+    rng = np.random.default_rng(seed)
+    sizes = [*rng.integers(60, 1500, 2), *rng.choice([1, 3, 6, 8, 12, 25, 60], rng.integers(1, 4))]
+    group = np.repeat([f"g{number}" for number in range(len(sizes))], sizes)
+    risk = rng.choice([0.02, 0.05, 0.1, 0.3], len(sizes))[np.unique(group, return_inverse=True)[1]]
+    left = rng.random(len(group)) < risk
+    score = np.clip(risk / 2 + left * rng.choice([0.1, 0.4]) + rng.normal(0, 0.2, len(group)), 0, 1)
+    rows = pd.DataFrame({"student_id": [f"{each:05}" for each in range(len(group))], "school_id": group})
+    rows = rows.assign(as_of=pd.Timestamp("2025-10-06"), risk_score=score, late_catch=False)
+    rows["left"] = pd.array(left, dtype="boolean")
+    return with_groups(rows, rows[["student_id"]], rng.choice([0.05, 0.1, 0.2]))
+
+
+def counts_of(rows: pd.DataFrame) -> dict[tuple[str, str], int]:
+    "How many of each group are in each cell."
+    seat, left = rows["seat"].to_numpy(bool), rows["left"].to_numpy(bool)
+    masks = dict(zip(CELLS, (seat & left, seat & ~left, ~seat & left, ~seat & ~left), strict=True))
+    groups = sorted(rows["school_id"].unique())
+    return {
+        (group, cell): int((masks[cell] & (rows["school_id"] == group)).sum())
+        for group in groups
+        for cell in CELLS
+    }
+
+
+def what_is_known(counts: dict, table: pd.DataFrame) -> LinearConstraint:
+    "The district's totals, exactly, and all that an audit says of its groups, as lines of the cells."
+    place, lines = {key: number for number, key in enumerate(counts)}, []
+
+    def add(group, parts, low, high):
+        row = np.zeros(len(place))
+        for name, weight in parts.items():
+            for cell in SUMS[name]:
+                row[place[group, cell]] += weight
+        lines.append((row, low, high))
+
+    for cell in CELLS:
+        total = sum(count for (_, each), count in counts.items() if each == cell)
+        lines.append((np.array([each == cell for _, each in counts], float), total, total))
+    for row in table[table["measure"] != "calibration"].itertuples():
+        above, below = MEASURES[row.measure]
+        for name, told, most in (
+            ("weeks", row.students, row.most_students),
+            (below, row.behind, row.most_behind),
+        ):
+            add(row.group, {name: 1}, *((0, most) if pd.isna(told) else (told, told)))
+        if not np.isnan(row.value):
+            half = row.step / 2 + 1e-9
+            add(row.group, {below: 1}, N_SIZE, np.inf)
+            add(row.group, {above: 1, below: half - row.value}, 0, np.inf)
+            add(row.group, {above: 1, below: -half - row.value}, -np.inf, 0)
+    rows, low, high = zip(*lines, strict=True)
+    return LinearConstraint(np.array(rows), low, high)
+
+
+def worked_out(rows: pd.DataFrame, table: pd.DataFrame) -> list[tuple]:
+    "Every count from 1 to 9 of a group that can be one number only."
+    counts, found = counts_of(rows), []
+    known, whole = what_is_known(counts, table), np.ones(len(counts))
+    for group in sorted(rows["school_id"].unique()):
+        for name, cells in SUMS.items():
+            own = sum(counts[group, cell] for cell in cells)
+            if 0 < own < N_SIZE:
+                goal = np.array([key in {(group, cell) for cell in cells} for key in counts], float)
+                ends = [
+                    milp(sign * goal, integrality=whole, bounds=Bounds(0), constraints=known)
+                    for sign in (1, -1)
+                ]
+                least, most = (round(sign * end.fun) for sign, end in zip((1, -1), ends, strict=True))
+                assert least <= own <= most
+                found += [(group, name, own)] if least == most else []
+    return found
+
+
+FEW_DRAWS = FairnessRule(resampling=Resampling(repeats=3))
+
+
+def test_no_small_count_can_be_worked_out_of_an_audit():
+    "Every group keeps its rates, but not their digits: with these, the same attack finds the small ones."
+    table, rows = audit_attribute(random_roll(1), "school_id", FEW_DRAWS), random_roll(1)
+    counts, exact = counts_of(rows), table.assign(step=0.0)
+    for number, row in table[table["measure"] != "calibration"].iterrows():
+        above, below = (
+            sum(counts[row["group"], cell] for cell in SUMS[name]) for name in MEASURES[row["measure"]]
+        )
+        exact.loc[number, "value"] = above / below if below >= N_SIZE else np.nan
+    assert worked_out(rows, exact)
+    for seed in range(8):
+        rows = random_roll(seed)
+        table = audit_attribute(rows, "school_id", FEW_DRAWS)
+        assert table.loc[table["group"].isin(["g0", "g1"]), "value"].notna().any() and not worked_out(
+            rows, table
+        )
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("start", range(8, 208, 50))
+def test_no_small_count_can_be_worked_out_of_two_hundred_audits(start):
+    for seed in range(start, start + 50):
+        rows = random_roll(seed)
+        assert not worked_out(rows, audit_attribute(rows, "school_id", FEW_DRAWS)), seed

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ..evaluation.fairness import CALLED
+from ..evaluation.fairness import CALLED, COLUMNS
 from .backtest_sums import folded
 from .calibration_charts import curve_rows, curve_table, curves_chart
 from .fairness_words import group_table
@@ -58,13 +58,13 @@ def group_figures(
     facts = (card.kept.record if card.kept else {}).get("release", {}).get(card.release.title)
     if not facts:
         return None
-    groups = pd.DataFrame(facts["groups"])
-    return join(
-        [
-            folded(f"By {CALLED.get(name, name)}, with intervals", group_table(groups, name))
-            for name in groups["attribute"].unique()
-        ]
-    )
+    groups = pd.DataFrame(facts["groups"]).reindex(columns=COLUMNS)
+    n_size, tables = facts["rule"]["n_size"], []
+    for name in groups["attribute"].unique():
+        tables.append(
+            folded(f"By {CALLED.get(name, name)}, with intervals", group_table(groups, name, n_size))
+        )
+    return join(tables)
 
 # %% ../../nbs/91_faces.card_figures.ipynb #e34668d6
 def say_lot(

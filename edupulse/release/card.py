@@ -168,6 +168,10 @@ UNSEEN = (
     "nobody has compared it",
     "too few outcomes are in",
     "beside the model in use its list is not told apart",
+    "past years do not say how it does beside",
+    "made like the model in use",
+    "its kind's list is not told apart",
+    "in past years fewer than",
     "how much leaving",
 )
 
