@@ -18,7 +18,6 @@ import sqlalchemy as sa
 from papers import language_of, text_of
 
 from edupulse.care.examples import invent_care
-from edupulse.faces.tongue import catalogue
 from edupulse.handouts.digest import letters_of
 from edupulse.handouts.folder import INDEX, RECORD, intact, read_record
 from edupulse.handouts.page import Basis
@@ -29,6 +28,7 @@ from edupulse.settings import Settings
 from edupulse.store.engine import connect, session
 from edupulse.store.migrate import migrate
 from edupulse.store.tables import caseloads, preferences, staff, students
+from edupulse.tongue import catalogue
 
 NOW = datetime(2026, 2, 9, 5, tzinfo=UTC)
 

@@ -208,22 +208,45 @@ def test_prometheus_answers_every_panel_and_every_rule_from_our_figures(request,
 @pytest.mark.soak  # a program that few have
 def test_a_kind_s_first_stopped_job_rings_at_once_until_it_is_mended(request, tmp_path):
     check = tool("promtool", request)
-    series = 'edupulse_jobs_stopped{kind="score"}'
-    rung = {"severity": "page", "kind": "score"}
-    (rule,) = (each for each in RULES if each["alert"] == "EdupulseJobDead")
-    said = {"summary": rule["annotations"]["summary"].replace("{{ $labels.kind }}", "score")}
-    fires = [{"exp_labels": rung, "exp_annotations": said}]
-    wanted = [("4m", []), ("5m", fires), ("14m", fires), ("15m", [])]
+    score = {"kind": "score"}
+    asked = {'edupulse_jobs_stopped{kind="score"}': "0x4 1x9 0x9"}
+    rings(check, tmp_path, "EdupulseJobDead", asked, {"4m": [], "5m": [score], "14m": [score], "15m": []})
+
+
+@pytest.mark.soak  # a program that few have
+def test_the_first_import_that_is_bad_rings_at_once_until_the_next_good_one(request, tmp_path):
+    check = tool("promtool", request)
+    bad, rows = {"source": "csv"}, 'edupulse_import_last_rows{source="csv", what="%s"}'
+    asked = {
+        rows % "read": "_x4 5000x9 5000x9",
+        rows % "quarantined": "_x4 101x9 100x9",
+    }  # nothing is known before
+    rings(check, tmp_path, "EdupulseRejects", asked, {"3m": [], "4m": [bad], "13m": [bad], "14m": []})
+    few = {rows % "read": "100x9", rows % "quarantined": "20x9"}
+    rings(check, tmp_path, "EdupulseRejects", few, {"5m": []})
+
+
+def rings(check, folder, name, series, wanted):
+    "Hold a rule to the labels that it rings with, minute by minute."
+    (rule,) = (each for each in RULES if each["alert"] == name)
+
+    def said(labels):
+        words = rule["annotations"]["summary"]
+        for label, value in labels.items():
+            words = words.replace(f"{{{{ $labels.{label} }}}}", value)
+        return {"exp_labels": rule["labels"] | labels, "exp_annotations": {"summary": words}}
+
     case = {
         "interval": "1m",
-        "input_series": [{"series": series, "values": "0x4 1x9 0x9"}],
+        "input_series": [{"series": one, "values": values} for one, values in series.items()],
         "alert_rule_test": [
-            {"eval_time": at, "alertname": "EdupulseJobDead", "exp_alerts": alerts} for at, alerts in wanted
+            {"eval_time": at, "alertname": name, "exp_alerts": [said(labels) for labels in found]}
+            for at, found in wanted.items()
         ],
     }
     asked = {"rule_files": [str(FILES / "rules.yml")], "evaluation_interval": "1m", "tests": [case]}
-    (tmp_path / "asked.yml").write_text(yaml.safe_dump(asked))
-    done = subprocess.run([check, "test", "rules", "asked.yml"], cwd=tmp_path, capture_output=True, text=True)
+    (folder / "asked.yml").write_text(yaml.safe_dump(asked))
+    done = subprocess.run([check, "test", "rules", "asked.yml"], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -12,10 +12,10 @@ from edupulse.care.viewer import Care, find_viewer
 from edupulse.dashboard.desk import Desk
 from edupulse.dashboard.school_page import PAGE
 from edupulse.faces.language import Speech
-from edupulse.faces.tongue import LANGUAGES
 from edupulse.settings import Settings
 from edupulse.store.engine import connect
 from edupulse.store.migrate import migrate
+from edupulse.tongue import LANGUAGES
 
 
 @pytest.fixture(scope="module")

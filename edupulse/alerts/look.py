@@ -13,7 +13,13 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from .causes import job_causes, mail_causes, silence_causes
-from .district import capacity_causes, drift_causes, pattern_causes, stale_causes
+from edupulse.alerts.district import (
+    calendar_causes,
+    capacity_causes,
+    drift_causes,
+    pattern_causes,
+    stale_causes,
+)
 from .record import settle
 from .tell import tell
 from ..logs import logger
@@ -22,6 +28,7 @@ from ..settings import Settings
 # %% ../../nbs/96_alerts.look.ipynb #8290ba57
 QUICK: dict[str, Callable] = {"job": job_causes, "silence": silence_causes, "mail": mail_causes}
 DEEP: dict[str, Callable] = {
+    "calendar": calendar_causes,
     "stale": stale_causes,
     "drift": drift_causes,
     "capacity": capacity_causes,

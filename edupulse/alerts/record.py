@@ -26,7 +26,7 @@ class Cause:
     kind: str  # one of ALERT_KINDS
     about: str  # what it is about: two causes of a kind about the same are one
     sentence: str  # which one says it, below `alerts.sentence` of the catalogue
-    details: dict[str, str | int] = field(default_factory=dict)  # what that sentence names; days in ISO
+    details: dict = field(default_factory=dict)  # what that sentence names; days in ISO; why, as `Said.kept`
 
     def __post_init__(self):
         "Refuse a kind for which nobody knows what to do."

@@ -7,6 +7,8 @@ __all__ = ['PAGE', 'headline', 'data_line', 'section', 'pair', 'bands_section', 
            'reasons_section', 'supports_section', 'work_section', 'data_section', 'render', 'all_rows', 'download']
 
 # %% ../../nbs/93_dashboard.school_page.ipynb #abbaf4aa
+from datetime import date
+
 from .desk import Desk, Page, Reply
 from .school_data import BANDS, LISTED, School, read_school
 from edupulse.dashboard.school_parts import (
@@ -26,22 +28,22 @@ from edupulse.dashboard.school_parts import (
 )
 from ..faces.language import Speech, say_band
 from ..faces.look import Html, element, join, notice, tiles
+from ..scoring.words import is_over
 
 # %% ../../nbs/93_dashboard.school_page.ipynb #1bb24ebd
 def headline(
     speech: Speech,
     school: School,
+    today: date | None = None,  # on which it is read; None: in its week
 ) -> str:
     "The page's title: a whole sentence."
     where = speech("school.everywhere")
     if len(school.names) == 1:
         where = speech("school.at", school=next(iter(school.names.values())))
-    meet = school.count(band="meet")
-    title = (
-        speech("school.title_hidden", where=where)
-        if meet is None
-        else speech("school.title", where=where, count=meet)
-    )
+    meet, over = school.count(band="meet"), bool(today) and is_over(school.as_of, today)
+    said = {"where": where} | ({"day": speech.long_day(school.as_of)} if over else {})
+    key = f"school.{'hidden' if meet is None else 'title'}{'_then' * over}"
+    title = speech(key, **said) if meet is None else speech(key, **said, count=meet)
     room = speech("school.room", count=len(school.counselors), room=school.room)
     return speech("school.headline", title=title, room=room)
 
@@ -153,7 +155,7 @@ def render(
     hidden = element("p", speech("school.hidden_note", least=desk.settings.n_size), class_="note")
     return join(
         [
-            element("h1", headline(speech, school)),
+            element("h1", headline(speech, school, desk.today)),
             element("p", speech("school.lede", day=speech.long_day(school.as_of)), class_="lede"),
             data_line(speech, school),
             hidden if school.hides else None,

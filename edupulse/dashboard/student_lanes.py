@@ -26,7 +26,7 @@ from edupulse.dashboard.student_scale import (
 from .student_weeks import Stretch, Week
 from ..faces.language import Speech
 from ..faces.look import BANDS, PALETTE, Html, element, join
-from ..faces.tongue import catalogue
+from ..tongue import catalogue
 
 # %% ../../nbs/93_dashboard.student_lanes.ipynb #0d7f9b8d
 INK = {

@@ -17,9 +17,9 @@ import yaml
 from ..explain.phrases import CONCERNS, ENGLISH, SOURCE_STRENGTHS, STRENGTHS, Phrase, Voice
 from ..explain.reasons import find_strength
 from ..explain.steps import STEPS, Step, find_step
-from .tongue import Spoken, say_day, say_span
 from ..resources import resource
 from ..scoring.words import Known
+from ..tongue import Spoken, say_day, say_span
 
 # %% ../../nbs/90_faces.advice.ipynb #f85b0a3b
 def rephrase(

@@ -18,9 +18,9 @@ from .caseload_charts import common_scale
 from .language import Speech, say_band
 from .look import Html, element, join, notice, person, table, tiles
 from .student_cards import ENGLISH, student_cards, told
-from .tongue import catalogue, measure
 from ..features.catalog import WORDS, Words
 from ..scoring.caseload import Caseload
+from ..tongue import catalogue, measure
 
 # %% ../../nbs/92_faces.caseload_page.ipynb #a769185f
 def words_in(

@@ -20,6 +20,7 @@ from ..features.catalog import FEATURE_SETS, feature_version, find_feature_set
 from ..ingest.oulad import find_published
 from ..labels import CUTS, find_policy
 from ..model.checkpoint import read_folder
+from ..said import Said
 from ..settings import Settings
 from ..store.engine import connect
 from ..store.lookups import SchoolDays, model_on_record, school_days, school_ids
@@ -92,10 +93,8 @@ def check_model(
     read_folder(settings.home / "models" / model.version, model.digest)
     made = {feature_version(feature_set) for feature_set in FEATURE_SETS}
     if model.feature_version not in made:
-        raise ValueError(
-            f"model {model.version} reads features {model.feature_version or 'without a version'}, which this version "
-            "of EduPulse does not make; train again: edupulse run train"
-        )
+        version = model.feature_version or Said("work.model.no_version")
+        raise ValueError(Said("work.model.features", model=model.version, version=version))
 
 # %% ../../nbs/92_faces.checks.ipynb #dae0eb8a
 def check_score(

@@ -148,6 +148,8 @@ def entry_lines(
 ) -> "Iterator[str]":
     "One line for each entry that says something; those within an entry carry its name."
     for name, value in values.items():
+        if above == "outcome " and name in ("said", "why"):  # the same again, by its key
+            continue
         if isinstance(value, dict):
             yield from entry_lines(value, f"{above}{name} ")
         elif value not in (None, "", []):

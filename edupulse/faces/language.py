@@ -14,8 +14,8 @@ from markupsafe import escape
 
 from .advice import say_reason, say_step, say_strength
 from .look import BANDS, Html, element, join
-from .tongue import LANGUAGES, Spoken, find_sentence, measure, say_day, say_list, say_span
 from ..scoring.words import NO_COUNTS, change, find_trend, known
+from ..tongue import LANGUAGES, Spoken, find_sentence, measure, say_day, say_list, say_span
 
 # %% ../../nbs/90_faces.language.ipynb #b3a6b72e
 class Gaps(dict):

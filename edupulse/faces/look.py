@@ -71,7 +71,7 @@ def person(
 
 # %% ../../nbs/90_faces.look.ipynb #0a05f31d
 BANDS = {
-    "meet": ("▲", "Meet this week"),
+    "meet": ("▲", "To meet"),
     "watch": ("◆", "Watch"),
     "track": ("●", "On track"),
     "nodata": ("○", "No data"),

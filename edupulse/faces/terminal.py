@@ -204,18 +204,20 @@ def meant_for_people(
 ) -> str | None:  # the sentence, or None when the error is a surprise
     "The sentence of an error that was raised on purpose."
     from edupulse.logs import strike_out
+    from edupulse.said import quoted, said_by
 
     frames = traceback.extract_tb(error.__traceback__)
     own = Path(edupulse.__file__).resolve().parent
     ours = bool(frames) and Path(frames[-1].filename).resolve().is_relative_to(own)
     if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror.lower()}"
+        return quoted(f"{error.filename}: {error.strerror.lower()}")
     on_purpose = ours and type(error) in (ValueError, LookupError, RuntimeError, FileNotFoundError)
     own_kind = type(error).__module__.split(".")[0] == edupulse.__name__  # such as an Outage of the mail
     on_purpose = on_purpose or own_kind or type(error) is ConnectionError  # the system's own are subclasses
     raised = not frames or not frames[-1].line or frames[-1].line.startswith("raise")
     said = str(error) if raised else strike_out(str(error))  # Python's own words quote the value
-    return " ".join(said.split()) or None if on_purpose else None
+    words = said_by(error) if raised else quoted(said)
+    return words or None if on_purpose else None
 
 # %% ../../nbs/96_faces.terminal.ipynb #5f6c18ad
 def keep_traceback(
@@ -235,27 +237,19 @@ def keep_traceback(
 
 # %% ../../nbs/96_faces.terminal.ipynb #b8d1f2c4
 LACKS = {
-    "not enough memory: end what else runs here, then try again": (
-        "OutOfMemory",
-        "MemoryError",
-        "llocate memory",
-        "failed to map segment",
-    ),
-    "the disk is full: make room, then try again": (
-        "No space left",
-        "disk is full",
-        "DiskFull",
-        "File too large",
-    ),
-}  # what a person is told → how libraries say it
+    "work.lacks.memory": ("OutOfMemory", "MemoryError", "llocate memory", "failed to map segment"),
+    "work.lacks.disk": ("No space left", "disk is full", "DiskFull", "File too large"),
+}  # what a person is told, by its key → how libraries say it
 
 
 def lack(
     error: Exception,  # what stopped a command
 ) -> str:  # a sentence; nothing where it was something else
     "What the machine had not enough of."
+    from edupulse.said import Said
+
     said = f"{type(error).__name__} {error}"
-    return next((words for words, signs in LACKS.items() if any(sign in said for sign in signs)), "")
+    return next((Said(key) for key, signs in LACKS.items() if any(sign in said for sign in signs)), "")
 
 # %% ../../nbs/96_faces.terminal.ipynb #f1291ffc
 def explain(
@@ -265,6 +259,7 @@ def explain(
     sentence = meant_for_people(error) or lack(error)
     if sentence:
         return sentence
+    from edupulse.said import Said, quoted
     from edupulse.settings import Settings, load_settings
 
     try:
@@ -272,10 +267,10 @@ def explain(
     except ValueError:
         folder = Settings().home / "logs"
     try:
-        details = f"details for whoever looks after EduPulse: {keep_traceback(error, folder)}"
+        details = Said("work.surprise.kept", file=keep_traceback(error, folder))
     except OSError as another:
-        details = f"its details could not be written to {folder} ({another.strerror})"
-    return f"unexpected {type(error).__name__}; {details}"
+        details = Said("work.surprise.lost", folder=folder, why=quoted(another.strerror or ""))
+    return Said("work.surprise.is", kind=type(error).__name__, details=details)
 
 # %% ../../nbs/96_faces.terminal.ipynb #a3c19384
 class ReportHelp(typer.core.TyperCommand):

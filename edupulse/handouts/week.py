@@ -26,6 +26,7 @@ from .listing import read_listing
 from .page import Basis, sheet
 from .paper import pdf_of
 from .readers import Reader, care_of, readers, speech_for
+from ..said import Said
 from ..settings import Settings, private_folder
 from ..store.engine import connect, session
 from ..store.tables import caseloads, enrollments, interventions, preferences, schools, staff
@@ -151,16 +152,10 @@ class Week:
     written: tuple[str, ...]  # files that are new or have changed
 
     @property
-    def told(self) -> str:
+    def told(self) -> Said:
         "How many there are, in words."
-        counts = [
-            sum(each["kind"] == kind for each in self.record["readers"]) for kind in ("counselor", "school")
-        ]
-        names = [
-            f"{count:,} {name}{'' if count == 1 else 's'}"
-            for count, name in zip(counts, ("counselor", "school"), strict=True)
-        ]
-        return f"reports for {names[0]} and {names[1]}"
+        kinds = [each["kind"] for each in self.record["readers"]]
+        return Said("work.report.of", counselors=kinds.count("counselor"), schools=kinds.count("school"))
 
     @property
     def lists(self) -> dict[str, tuple[str, dict[str, int]]]:  # staff id → mark and counts

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from .contract import CONTRACTS, LEFT_OUT, REASONS
+from ..said import Said, quoted
 
 # %% ../../nbs/20_ingest.outcome.ipynb #d7bc269c
 @dataclass(frozen=True)
@@ -177,26 +178,24 @@ def verdict(
 ) -> str:
     "The import in one line."
     if result.failed:
-        return f"nothing was imported: {result.error}"
+        return Said("work.import.nothing", why=quoted(result.error))
     read, accepted, quarantined = (result.total(name) for name in ("rows_read", "accepted", "quarantined"))
-    counts = f"{counted(read)} read = {accepted:,} accepted + {quarantined:,} quarantined"
+    counts = [Said("work.import.counts", rows=read, accepted=accepted, quarantined=quarantined)]
     if result.made:
-        counts += f"; {counted(sum(each.rows_read for each in result.made), 'record')} made of them"
-    changed = counted(result.changed, "record" if result.made else "row")
-    refused = refusals(result.files)
-    if result.dry_run:
-        return f"dry run, nothing was written: {counts}; {changed} would change the store{refused}"
-    if not result.changed:
-        return f"nothing new, the store is unchanged: {counts}{refused}"
-    return f"imported: {counts}; {changed} changed the store{refused}"
+        counts.append(Said("work.import.made", records=sum(each.rows_read for each in result.made)))
+    how = "dry" if result.dry_run else "read" if result.changed else "known"
+    if how != "known":
+        noun = "records" if result.made else "rows"
+        counts.append(Said(f"work.import.{how}_{noun}", changed=result.changed))
+    return Said(f"work.import.{how}", counts=Said.several([*counts, *refusals(result.files)]))
 
 # %% ../../nbs/20_ingest.outcome.ipynb #73a89175
 def refusals(
     files: Iterable[FileResult],
-) -> str:  # "" when every file could be used
+) -> list[Said]:  # empty when every file could be used
     "The files that could not be used, for the verdict."
     names = [file.file for file in files if file.refused]
-    return f"; {' and '.join(names)} {'were' if len(names) > 1 else 'was'} refused" if names else ""
+    return [Said("work.import.refused", count=len(names), names=names)] if names else []
 
 # %% ../../nbs/20_ingest.outcome.ipynb #1eab1acd
 UNREADABLE = (":wrong_encoding", ":broken_row", ":oversized_row")
@@ -284,11 +283,9 @@ def too_many(
     if file is None:
         return ""
     if file.refused:
-        return f"{file.file} {file.error}; {ACCEPT}"
+        return Said("work.import.unusable", file=file.file, why=quoted(file.error))
     fault, rows = max(file.reasons.items(), key=lambda item: item[1])
     column, reason = fault.split(":")
-    return (
-        f"{file.file}: {file.quarantined:,} of {counted(file.rows_read)} would be set aside, more than {most:.0%} "
-        f"(quarantine_share), most often {rows:,} × {column or 'row'}: {reason}: {REASONS[reason]}; mend the export or "
-        f"its mapping file; {ACCEPT}"
-    )
+    values = {"file": file.file, "aside": file.quarantined, "rows": file.rows_read, "most": f"{most:.0%}"}
+    values |= {"often": rows, "fault": f"{column or 'row'}: {reason}", "meaning": quoted(REASONS[reason])}
+    return Said("work.import.too_many", **values)

@@ -12,6 +12,7 @@ from datetime import date
 import sqlalchemy as sa
 
 from .record import Job
+from ..said import Said
 from ..store.engine import session
 from ..store.jobs import jobs
 from ..store.tables import historical_data_imports, predictions
@@ -21,12 +22,12 @@ from ..store.tables import historical_data_imports, predictions
 class Done:
     "What a job did."
 
-    told: str  # in a line
+    told: str  # in a line; a `Said` where it is our own
     provenance: dict = field(default_factory=dict)  # of what it was made
     figures: dict = field(default_factory=dict)  # counts
 
 # %% ../../nbs/88_jobs.done.ipynb #e3f42da4
-NO_EXPORT = "nothing changed: no export has arrived"  # what an import says that had nothing to do
+NO_EXPORT = Said("work.import.none")  # what an import says that had nothing to do
 SAME = ("code", "as_of", "inputs", "features", "model", "digest", "export")
 
 # %% ../../nbs/88_jobs.done.ipynb #a448c918

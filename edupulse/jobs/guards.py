@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from ..faces.checks import check_model
 from .done import last_scored
 from .record import Refused
+from ..said import Said, said_by
 from ..scoring.roster import ask, enrolled, unheard
 from ..scoring.shown import DataRule, stale_schools, without_stale
 from ..settings import Settings
@@ -31,11 +32,9 @@ def check_fresh(
     stale, schools = int(frame["stale"].sum()), int(frame["expected"].sum())
     if schools and stale >= rule.stale_share * schools:
         kept = last_scored(engine)
-        stay = f"the scores of {kept} stay" if kept else "there are no earlier scores"
-        raise Refused(
-            f"{stale} of {schools} schools have not sent {rule.missing_days} or more of their last five school days before {as_of}: "
-            f"nothing was scored, {stay}; import the missing days, then try again"
-        )
+        stay = Said("work.score.stay", day=kept) if kept else Said("work.score.none_earlier")
+        values = {"stale": stale, "schools": schools, "days": rule.missing_days, "day": as_of, "stay": stay}
+        raise Refused(Said("work.score.stale", **values))
     return stale
 
 # %% ../../nbs/95_jobs.guards.ipynb #0ld0a002
@@ -57,8 +56,8 @@ def out_of_term(
     if today - last <= timedelta(days=BREAK_DAYS):
         return ""
     kept = last_scored(engine)
-    stay = f"the scores of {kept} stay" if kept else "there are no scores"
-    return f"no school day is known within {BREAK_DAYS} days before {today}, the last one is {last}; {stay}"
+    stay = Said("work.score.stay", day=kept) if kept else Said("work.score.none")
+    return Said("work.score.out_of_term", days=BREAK_DAYS, day=today, last=last, stay=stay)
 
 # %% ../../nbs/95_jobs.guards.ipynb #4a8ef279
 def sound_model(
@@ -71,7 +70,7 @@ def sound_model(
         check_model(name, settings, engine)
         return model_on_record(engine, name)
     except (ValueError, LookupError, RuntimeError, OSError) as error:
-        raise Refused(f"no score was made: {error}") from None
+        raise Refused(Said("work.score.no_model", why=said_by(error))) from None
 
 # %% ../../nbs/95_jobs.guards.ipynb #eb5e084e
 def inputs_hash(

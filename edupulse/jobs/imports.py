@@ -22,6 +22,7 @@ from .done import NO_EXPORT, Done, done_with, last_scored
 from .record import Job, Refused, Waits, Wish, add, utc
 from .schedule import day_of
 from .whole import check_whole
+from ..said import Said, said_by
 from ..settings import Settings
 from ..store.engine import session
 from ..store.tables import historical_data_imports
@@ -75,7 +76,7 @@ def mark_of(
     files = sorted(each for each in folder.iterdir() if each.is_file())
     seen = [(each.name, each.stat().st_size, each.stat().st_mtime_ns) for each in files]
     if max((moment for *_, moment in seen), default=0) > time.time_ns() - settled_seconds * 1e9:
-        raise RuntimeError(f"the export {folder.name} is still being written")
+        raise RuntimeError(Said("work.import.writing", name=folder.name))
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:32]
 
 # %% ../../nbs/95_jobs.imports.ipynb #m1imp2
@@ -95,11 +96,9 @@ def settled_mark(
         return mark_of(folder)
     except RuntimeError as error:
         if now - since >= PATIENCE:
-            hours = PATIENCE // timedelta(hours=1)
-            raise Refused(
-                f"{error} after {hours} hours: nothing was imported; when it is whole: edupulse jobs retry {job.number}"
-            ) from None
-        raise Waits(f"{error}; it is looked at again every few minutes", now + LOOK_AGAIN) from None
+            values = {"what": said_by(error), "hours": PATIENCE // timedelta(hours=1), "number": job.number}
+            raise Refused(Said("work.import.never_whole", **values)) from None
+        raise Waits(Said("work.import.again", what=said_by(error)), now + LOOK_AGAIN) from None
 
 # %% ../../nbs/95_jobs.imports.ipynb #d6905f50
 def ask_for_scores(
@@ -120,7 +119,7 @@ def import_one(settings: Settings, engine: sa.Engine, job: Job, folder: Path) ->
     made = {"code": code_version(), "export": settled_mark(folder, job)}
     before = done_with(engine, "import", made)
     if before:
-        return Done(f"nothing changed: the export is the one of {before.key}", made)
+        return Done(Said("work.import.same", job=before.key), made)
     check_whole(engine, folder, settings.watch_mapping)
     words, most = settings.watch_mapping or None, settings.quarantine_share
     result = ingest_folder(folder, engine, words, most_quarantined=most)
@@ -130,9 +129,7 @@ def import_one(settings: Settings, engine: sa.Engine, job: Job, folder: Path) ->
     if result.changed:
         ask_for_scores(engine, result.import_id, day_of(settings, job))
     if settled_mark(folder, job) != made["export"]:
-        raise Waits(
-            f"the export {folder.name} was written to while it was read", datetime.now(UTC) + LOOK_AGAIN
-        )
+        raise Waits(Said("work.import.written", name=folder.name), datetime.now(UTC) + LOOK_AGAIN)
     return Done(
         result.lines()[-1], {**made, "import": result.import_id}, {**figures, "changed": result.changed}
     )
@@ -141,17 +138,19 @@ def import_one(settings: Settings, engine: sa.Engine, job: Job, folder: Path) ->
 def do_import(settings: Settings, engine: sa.Engine, job: Job) -> Done:
     "Import the exports of the watched folder that have come since the last one."
     if not settings.watch_folder:
-        raise Refused("watch_folder in settings.ini names no folder: nothing was imported")
+        raise Refused(Said("work.import.nowhere"))
     words = read_mapping(settings.watch_mapping) if settings.watch_mapping else Mapping()
     found = exports(Path(settings.watch_folder), words)
     if not found:
         return Done(NO_EXPORT)
     (*earlier, newest), late = waiting(engine, found)
-    told = [f"{name} came after a newer one and was left" for name in late]
+    told = [Said("work.import.late", name=name) for name in late]
     for folder in earlier:
         try:
-            told.append(f"{folder.name}: {import_one(settings, engine, job, folder).told}")
+            told.append(
+                Said("work.import.of", name=folder.name, what=import_one(settings, engine, job, folder).told)
+            )
         except Refused as error:
-            told.append(f"{folder.name} was left: {error}")
+            told.append(Said("work.import.left", name=folder.name, why=said_by(error)))
     done = import_one(settings, engine, job, newest)
-    return replace(done, told="; ".join([done.told, *told]))
+    return replace(done, told=Said.several([done.told, *told]))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from .record import Job
+from ..said import Said, beside
 from ..settings import Settings
 from ..store.engine import session
 from ..store.jobs import JOB_LANES, jobs
@@ -143,11 +144,13 @@ def bury(
     now: datetime,
 ) -> None:
     "Give up jobs whose workers were gone too often."
-    word = f"its worker was gone {terms.losses} times before it was done, most often for want of memory"
+    word = Said("work.process.gone", times=terms.losses)
+    kept = sa.literal(beside("why", word), jobs.c.outcome.type)
     gone = lapsed(terms, now) & (jobs.c.losses >= terms.losses)
     dead = {
         "state": "dead",
-        "error": sa.func.coalesce(jobs.c.error, word),
+        "error": sa.func.coalesce(jobs.c.error, str(word)),
+        "outcome": sa.case((jobs.c.error.is_(None), kept), else_=jobs.c.outcome),
         "finished_at": now,
         "due_at": None,
     }
@@ -216,6 +219,7 @@ def fail(
         "due_at": due,
         "finished_at": now,
         "error": job.error or error,
+        "outcome": {**job.outcome, **({} if job.error else beside("why", error))},
     }
     return state if settle(engine, job, {**ended, "worker": None, "lease_until": None}) else "lost"
 
@@ -236,7 +240,11 @@ def put_off(
     now = (now or datetime.now(UTC)).isoformat()
     since = min(job.outcome.get("since") or now, now)  # a clock that was ahead began nothing
     waits = {"state": "queued", "worker": None, "lease_until": None, "started_at": None}
-    return settle(engine, job, {**waits, "due_at": due_at, "outcome": {"told": words, "since": since}})
+    return settle(
+        engine,
+        job,
+        {**waits, "due_at": due_at, "outcome": {"told": words, "since": since, **beside("said", words)}},
+    )
 
 # %% ../../nbs/87_jobs.lease.ipynb #da11a463
 def holder(

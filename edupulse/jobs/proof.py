@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from .record import Refused
 from ..release.again import judging_asked, no_like, training_asked
 from ..release.evidence import ModelRecord, read_model
+from ..said import Said, quoted
 from ..settings import Settings
 
 # %% ../../nbs/95_jobs.proof.ipynb #ac48595c
@@ -68,13 +69,14 @@ def judge_like(
     why = no_like(model.kept, model.feature_set)
     room = 0 if why else years_to_judge(settings, model)
     if why or not room:
-        return Proof(
-            f"nobody has judged its like, for {why or 'there are too few school years on record'}; the gate has no evidence"
-        )
+        few = Said("work.retrain.few_years")
+        return Proof(Said("work.retrain.unjudged", why=quoted(why) if why else few))
     run = run_report("backtest", proof_asked(model, room), settings=settings)
     release = weigh(settings, engine, model)[0]
-    told = f"its like is judged on past years, and the release gate says: {release.word}; to read: edupulse run card -p model {version}"
-    return Proof(told, {"backtest": run.id, "gate": release.word})
+    word = Said(f"work.gate.{release.word.replace(' ', '_')}")
+    return Proof(
+        Said("work.retrain.judged", word=word, model=version), {"backtest": run.id, "gate": release.word}
+    )
 
 # %% ../../nbs/95_jobs.proof.ipynb #063602d4
 def way_of(
@@ -84,7 +86,5 @@ def way_of(
     asked = training_asked(champion.kept, champion.feature_set)
     why = no_like(champion.kept, champion.feature_set) if "config" in asked else ""
     if why.startswith("its configuration file"):
-        raise Refused(
-            f"no challenger was trained: {champion.version} is the model in use, and {why}; train again: edupulse run train"
-        )
+        raise Refused(Said("work.retrain.cannot", model=champion.version, why=quoted(why)))
     return asked

@@ -15,12 +15,12 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ..faces.train_basis import code_version
-from ..ingest.outcome import counted
 from .done import Done, last_import, last_scored
 from .guards import out_of_term, sound_model
 from .record import Job, Refused, Wish, add
 from .schedule import day_of, zone_of
 from .scores import scores_on
+from ..said import Said, quoted
 from ..settings import Settings
 from ..store.engine import session
 from ..store.jobs import jobs
@@ -122,9 +122,7 @@ def copy_to_share(
         return drop(order.folder, ["score.html", *week.record["files"]], Path(settings.report_folder))
     except OSError as error:
         why = error.strerror or str(error)
-        raise RuntimeError(
-            f"the {week.told} are made, but report_folder has no whole copy of them: {why}"
-        ) from None
+        raise RuntimeError(Said("work.report.no_copy", readers=week.told, why=quoted(why))) from None
 
 # %% ../../nbs/95_jobs.reports.ipynb #e120baf3
 def say_reports(
@@ -134,10 +132,10 @@ def say_reports(
     copied: int | None,  # files; None: there is no share
 ) -> str:
     "What was done, in a line."
-    written = f"{counted(len(week.written), 'file')} written" if week.written else "nothing changed"
-    told = f"{week.told} of {as_of}: {written}"
-    told += f"; {counted(letters, 'letter')} to send" if letters is not None else ""
-    return told + (f"; {counted(copied, 'file')} copied to report_folder" if copied is not None else "")
+    how = "written" if week.written else "same"
+    told = [Said(f"work.report.{how}", readers=week.told, day=as_of, files=len(week.written))]
+    told += [Said("work.report.letters", letters=letters)] if letters is not None else []
+    return Said.several(told + ([Said("work.report.copied", files=copied)] if copied is not None else []))
 
 # %% ../../nbs/95_jobs.reports.ipynb #b9c96431
 def do_report(settings: Settings, engine: sa.Engine, job: Job) -> Done:
@@ -147,10 +145,10 @@ def do_report(settings: Settings, engine: sa.Engine, job: Job) -> Done:
 
     as_of, model = last_scored(engine), sound_model(settings, engine)
     if as_of is None:
-        raise Refused("there are no scores to report on; run: edupulse jobs start score")
+        raise Refused(Said("work.report.no_scores"))
     today = day_of_job(settings, engine, job)
     if why := out_of_term(settings, engine, today):
-        return Done(f"no report was made and no letter written: {why}")
+        return Done(Said("work.report.nothing", why=why))
     scores = hash_of(scores_on(engine, as_of, model.version))
     made = {"code": code_version(), "as_of": str(as_of), "model": model.version, "scores": scores}
     basis = Basis(str(as_of), data_of(engine, as_of), model.version, made["code"])

@@ -15,6 +15,7 @@ from statistics import median
 import duckdb
 import sqlalchemy as sa
 
+from ..said import Said
 from ..store.engine import session
 from ..store.records import attendance_records, enrollments
 from ..store.tables import school_calendar, students
@@ -138,10 +139,10 @@ def thin_day(
     told = by_school(dict(connection.execute(count, [day]).fetchall()), school_of)
     usual = usual_rows(engine, day, now, school_of)
     said = [
-        f"{told[school]:,} rows of school {school}, where {round(median(usual[school])):,} are usual"
+        Said("work.half.thin_school", rows=told[school], school=school, usual=round(median(usual[school])))
         for school in thin_schools(told, usual)
     ]
-    return f"holds {', '.join(said)}, on {day}, its newest day" if said else ""
+    return Said("work.half.thin", schools=Said.several(said, ", "), day=day) if said else ""
 
 # %% ../../nbs/87_jobs.tail.ipynb #a94cc795
 FEWER, CORRECTIONS = 0.9, 0.1  # shares of the rows that are known
@@ -167,4 +168,4 @@ def lost_rows(
         known = db.scalar(stored)
     if known < FEW or not CORRECTIONS * known < told < FEWER * known:
         return ""
-    return f"holds {told:,} rows from {days[0]} to {days[1]}, of which {known:,} are known"
+    return Said("work.half.lost", rows=told, first=days[0], last=days[1], known=known)

@@ -13,9 +13,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ..faces.train_basis import code_version
-from ..ingest.outcome import counted
 from .done import Done
 from .record import Job, Refused
+from ..said import Said, quoted, said_by
 from ..settings import Settings
 from ..store.engine import session
 from ..store.jobs import jobs
@@ -67,10 +67,10 @@ def do_retention(settings: Settings, engine: sa.Engine, job: Job) -> Done:
         shutil.rmtree(folder)
     with session(engine) as db:
         rows = old_rows(db, limit)
-    records = [counted(count, name) for name, count in rows.items() if count or name == "job"]
-    told = (
-        f"{counted(len(runs) + len(pages), 'folder')} and the records of {' and '.join(records)} were removed"
-    )
+    records = [
+        Said(f"work.retention.{name}", count=count) for name, count in rows.items() if count or name == "job"
+    ]
+    told = Said("work.retention.removed", folders=len(runs) + len(pages), records=records)
     figures = {f"{name}s": count for name, count in rows.items()}
     return Done(told, {"code": code_version()}, {"folders": len(runs) + len(pages), **figures})
 
@@ -86,9 +86,9 @@ def proved(
     try:
         proof = drill(file, secret, settings)
     except (RuntimeError, ValueError, OSError) as error:
-        raise Refused(f"{file.name} was made, but could not be put back for trial: {error}") from None
+        raise Refused(Said("work.backup.no_trial", name=file.name, why=said_by(error))) from None
     if not proof.equal:
-        raise Refused(f"{file.name} was made, but put back for trial it is {proof}")
+        raise Refused(Said("work.backup.unequal", name=file.name, proof=quoted(str(proof))))
     return proof
 
 # %% ../../nbs/95_jobs.upkeep.ipynb #4f80707a
@@ -115,14 +115,15 @@ def do_backup(settings: Settings, engine: sa.Engine, job: Job) -> Done:
     try:
         secret = find_secret(settings)
     except (ValueError, OSError) as error:
-        raise Refused(f"no backup was made: {error}") from None
+        raise Refused(Said("work.backup.none", why=said_by(error))) from None
     folder = settings.folder("backups")
     made = back_up(settings, engine, folder, secret)
     proof = proved(Path(made.file), secret, settings)
     gone = old_backups(folder, settings.keep_backups)
     for file in gone:
         file.unlink()
-    told = f"{made.holds}, {made.bytes / 1e6:,.1f} MB, put back for trial: {proof.rows:,} rows, all equal"
-    told += f"; {counted(len(gone), 'old backup')} went" if gone else ""
+    told = [Said("work.backup.made", holds=made.holds, size=made.bytes / 1e6, rows=proof.rows)]
+    told += [Said("work.backup.went", count=len(gone))] if gone else []
+    told += [quoted(each) for each in made.warnings]
     figures = {"bytes": made.bytes, "rows": proof.rows, "removed": len(gone)}
-    return Done("; ".join([told, *made.warnings]), {"code": code_version()}, figures)
+    return Done(Said.several(told), {"code": code_version()}, figures)

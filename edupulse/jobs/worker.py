@@ -24,12 +24,13 @@ import sqlalchemy as sa
 from ..alerts.look import Rounds, look
 from ..faces.reports import environment
 from .bell import Bell, give_sign, wait
-from .child import command, read_answer
+from .child import command, failure, read_answer
 from .lease import HOURS, Terms, claim, fail, give_back, heartbeat, put_off, succeed
 from .post import ask_for_mail
 from .record import Job
 from .schedule import plan, schedules, zone_of
 from ..logs import logger, one_run
+from ..said import Said
 from ..settings import Settings
 
 # %% ../../nbs/96_jobs.worker.ipynb #086e6787
@@ -148,7 +149,7 @@ def run_job(
         return "given back" if give_back(worker.engine, job) else "lost"
     answer = read_answer(b"".join(parts), process.returncode)
     if end == "late":
-        answer = {"error": "it took longer than its kind may, and was ended", "again": True}
+        answer = {**failure(Said("work.process.late")), "again": True}
     return settle_answer(worker, job, answer)
 
 # %% ../../nbs/96_jobs.worker.ipynb #b3ac6095
@@ -159,12 +160,12 @@ def settle_answer(
 ) -> str:
     "Write an answer to the table."
     if "error" in answer:
-        again = answer["again"]
+        again, words = answer["again"], Said.of(answer["said"])
         again = datetime.fromisoformat(again) if isinstance(again, str) else again
         if answer.get("waits"):
-            return "waits" if put_off(worker.engine, job, answer["error"], again) else "lost"
-        return fail(worker.engine, job, answer["error"], worker.terms, again=again)
-    outcome = {"told": answer["told"], **answer["figures"]}
+            return "waits" if put_off(worker.engine, job, words, again) else "lost"
+        return fail(worker.engine, job, words, worker.terms, again=again)
+    outcome = {"told": answer["told"], "said": answer["said"], **answer["figures"]}
     return "succeeded" if succeed(worker.engine, job, outcome, answer["provenance"]) else "lost"
 
 # %% ../../nbs/96_jobs.worker.ipynb #96d9946b

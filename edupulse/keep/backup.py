@@ -28,6 +28,7 @@ import edupulse
 from .cipher import Sealing, Secret, read_secret
 from .content import Manifest, kept_files, model_digests, witness_until
 from .store import copy_sqlite, copy_store
+from ..said import Said
 from ..settings import Settings, private_folder
 
 # %% ../../nbs/89_keep.backup.ipynb #d290c9df
@@ -168,9 +169,7 @@ def find_secret(
     "The key, or a line about how to get one."
     place = key or settings.backup_key
     if not place:
-        raise ValueError(
-            "a backup wants a key: edupulse backup --new-key FILE, then backup_key = FILE in settings.ini (or --key FILE); keep a copy elsewhere"
-        )
+        raise ValueError(Said("work.backup.no_key"))
     return read_secret(place)
 
 # %% ../../nbs/89_keep.backup.ipynb #970a0731

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from .message import message_id
 from .smtp import is_loopback
 from .state import Outage, Outcome
+from ..said import Said, quoted
 
 # %% ../../nbs/89_mail.hook.ipynb #9aff2fef
 SECONDS = 15  # for which an answer is waited
@@ -25,9 +26,9 @@ def open_hook(
     place = urlsplit(url)
     host = place.hostname or ""
     if not host:
-        raise Outage("no alert_webhook is set in settings.ini")
+        raise Outage(Said("work.hook.none"))
     if place.scheme != "https" and not is_loopback(host):
-        raise Outage(f"alert_webhook sends in the open to {host}; use https")
+        raise Outage(Said("work.hook.open", host=host))
     if place.scheme == "https":
         context = ssl.create_default_context()
         connection = http.client.HTTPSConnection(host, place.port, timeout=SECONDS, context=context)
@@ -36,9 +37,10 @@ def open_hook(
     try:
         connection.connect()
     except ssl.SSLCertVerificationError as error:
-        raise Outage(f"the certificate of {host} is not believed ({error.verify_message})") from None
+        raise Outage(Said("work.hook.certificate", host=host, why=quoted(error.verify_message))) from None
     except OSError as error:
-        raise Outage(f"{host} does not answer ({error.strerror or type(error).__name__})") from None
+        why = quoted(error.strerror or type(error).__name__)
+        raise Outage(Said("work.mail.silent", server=host, why=why)) from None
     return connection
 
 # %% ../../nbs/89_mail.hook.ipynb #e38556d6
@@ -53,9 +55,9 @@ def verdict(
     if 200 <= status < 300:
         return Outcome("sent")
     if status in LATER or status >= 500:
-        return Outcome("queued", f"{host} answers {status}")
-    where = "; name the address that it leads to" if 300 <= status < 400 else ""
-    return Outcome("failed", f"{host} answers {status}{where}")
+        return Outcome("queued", Said("work.hook.answers", host=host, status=str(status)))
+    how = "leads" if 300 <= status < 400 else "answers"
+    return Outcome("failed", Said(f"work.hook.{how}", host=host, status=str(status)))
 
 # %% ../../nbs/89_mail.hook.ipynb #99cc2c71
 def post(
@@ -74,6 +76,6 @@ def post(
         answer.read(1000)
         return verdict(place.hostname, answer.status)
     except (OSError, http.client.HTTPException):
-        return Outcome("uncertain", f"{place.hostname} was told, and did not say that it heard")
+        return Outcome("uncertain", Said("work.hook.mute", host=place.hostname))
     finally:
         connection.close()

@@ -119,6 +119,7 @@ class Mail:
     sent_at: datetime | None
     message_id: str | None
     error: str | None
+    said: dict  # why: of what the error was made, as `Said.kept`; empty where another program said it
 
     @classmethod
     def of(cls, row: sa.Row) -> "Mail":

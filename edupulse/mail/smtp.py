@@ -16,6 +16,7 @@ from pathlib import Path
 
 from .outbox import ADDRESS, is_address
 from .state import Outage, Outcome
+from ..said import Said, quoted
 from ..settings import Settings
 
 # %% ../../nbs/89_mail.smtp.ipynb #aa43d872
@@ -53,17 +54,17 @@ def server_of(
 ) -> Server:
     "The server of these settings; Outage with what is wrong with them."
     if not settings.smtp_host:
-        raise Outage("no smtp_host is set in settings.ini")
+        raise Outage(Said("work.mail.no_host"))
     if not is_address(settings.mail_from):
-        raise Outage("mail_from in settings.ini is no address such as edupulse@example.org")
+        raise Outage(Said("work.mail.no_sender"))
     if settings.smtp_security == "none" and not is_loopback(settings.smtp_host):
-        raise Outage(f"smtp_security = none sends in the open to {settings.smtp_host}; use starttls or tls")
+        raise Outage(Said("work.mail.open", host=settings.smtp_host))
     password = ""
     if settings.smtp_user:
         try:
             password = Path(settings.smtp_password_file).expanduser().read_text(encoding="utf-8").strip()
         except OSError:
-            raise Outage("smtp_password_file cannot be read, and smtp_user is set") from None
+            raise Outage(Said("work.mail.no_password")) from None
     place = (settings.smtp_host, settings.smtp_port, settings.smtp_security, settings.mail_from)
     return Server(*place, settings.smtp_user, password, settings.smtp_ca_file)
 
@@ -74,17 +75,16 @@ def outage_words(
 ) -> str:
     "Why a server cannot be used, and what to do."
     if isinstance(error, ssl.SSLCertVerificationError):
-        mend = "put its authority into smtp_ca_file, or its right name into smtp_host"
-        return f"the certificate of {server.host} is not believed ({error.verify_message}); {mend}"
+        return Said("work.mail.certificate", host=server.host, why=quoted(error.verify_message))
     if isinstance(error, smtplib.SMTPAuthenticationError):
-        return f"{server} does not take smtp_user and its password ({error.smtp_code})"
+        return Said("work.mail.login", server=server, code=str(error.smtp_code))
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return f"{server} does not offer what is asked for: {error}; nothing is sent in the open"
+        return Said("work.mail.not_offered", server=server, why=quoted(str(error)))
     if isinstance(error, smtplib.SMTPResponseException):
-        return f"{server} turns mail away ({error.smtp_code})"
+        return Said("work.mail.away", server=server, code=str(error.smtp_code))
     if isinstance(error, FileNotFoundError) and server.ca_file:
-        return "smtp_ca_file cannot be read"
-    return f"{server} does not answer ({error.strerror or type(error).__name__})"
+        return Said("work.mail.no_authority")
+    return Said("work.mail.silent", server=server, why=quoted(error.strerror or type(error).__name__))
 
 # %% ../../nbs/89_mail.smtp.ipynb #36dade3c
 def open_smtp(
@@ -119,9 +119,9 @@ def refused(
     "What a refusal makes of a letter."
     words = ADDRESS.sub("the address", said.decode("ascii", "replace").replace("\n", " "))[:200]
     if 400 <= code < 500:
-        return Outcome("queued", f"{code} {words}")
+        return Outcome("queued", quoted(f"{code} {words}"))
     policy = words.startswith("5.7")  # whom the server does not like, not who does not exist
-    return Outcome("failed" if policy else for_good, f"{code} {words}")
+    return Outcome("failed" if policy else for_good, quoted(f"{code} {words}"))
 
 # %% ../../nbs/89_mail.smtp.ipynb #95017192
 def hand_over(
@@ -146,7 +146,7 @@ def hand_over(
         smtp.rset()
         return refused(max(error.smtp_code, 400), error.smtp_error, "failed")
     except OSError:
-        return Outcome("uncertain", "the connection was lost before the server said whether it took it")
+        return Outcome("uncertain", Said("work.mail.lost"))
     if code == 250:
         return Outcome("sent")
     with suppress(OSError):

@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load, save
 
+from ..said import Said
+
 # %% ../../nbs/43_model.checkpoint.ipynb #93cdfc20
 def json_bytes(
     content: object,  # plain values
@@ -80,17 +82,16 @@ def read_folder(
     "The files of a sealed folder, or a refusal."
     folder = Path(folder)
     if not (folder / SEAL).is_file():
-        raise FileNotFoundError(f"{folder.name} holds no sealed model; train one, or name another")
+        raise FileNotFoundError(Said("work.model.unsealed", name=folder.name))
     strange = [item.name for item in folder.iterdir() if item.is_symlink() or not item.is_file()]
     found = {item.name: item.read_bytes() for item in sorted(folder.iterdir()) if item.name not in strange}
     sealed = found.pop(SEAL, b"")
     seal = seal_of(found)
     if strange or sealed != json_bytes(seal):
-        raise ValueError(
-            f"model {folder.name} was changed{blame(sealed, seal, strange)}; restore it, or train again"
-        )
+        which = blame(sealed, seal, strange)
+        raise ValueError(Said("work.model.changed", model=folder.name, which=which))
     if digest is not None and digest != seal["digest"]:
-        raise ValueError(f"model {folder.name} is not the one on record; restore that one, or train again")
+        raise ValueError(Said("work.model.another", model=folder.name))
     return found
 
 # %% ../../nbs/43_model.checkpoint.ipynb #54688e5f

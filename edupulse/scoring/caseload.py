@@ -219,7 +219,7 @@ def add_details(
     return full.assign(**{name: [each.get(name) for each in words] for name in columns})
 
 # %% ../../nbs/81_scoring.caseload.ipynb #c01c8482
-BAND_WORDS = {"meet": "Meet this week", "watch": "Watch", "track": "On track", "nodata": "No data"}
+BAND_WORDS = {"meet": "To meet", "watch": "Watch", "track": "On track", "nodata": "No data"}
 
 # %% ../../nbs/81_scoring.caseload.ipynb #e06f332f
 def write_caseload(

@@ -11,6 +11,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
+from ..said import Said
 from .engine import session
 from .tables import model_metadata, school_calendar, schools
 
@@ -43,8 +44,8 @@ def model_on_record(
         held = [each for each in aliases if db.scalar(sa.select(table.c.id).where(aliases[each]))]
     if row is None:
         known = [*held, *versions[-3:]]
-        there = f"there are: {', '.join(known)}" if known else "train one: edupulse run train"
-        raise LookupError(f"no model {name!r} is on record; {there}")
+        there = Said("work.model.others", names=", ".join(known)) if known else Said("work.model.train")
+        raise LookupError(Said("work.model.none", name=name, there=there))
     kept = row.hyperparameters
     return ModelOnRecord(row.model_version, kept["digest"], kept.get("feature_version", ""))
 

@@ -35,6 +35,9 @@ mails = sa.Table(
     sa.Column("sent_at", sa.DateTime(timezone=True)),
     sa.Column("message_id", sa.String(200)),
     sa.Column("error", sa.Text),  # the latest, without the address
+    sa.Column(
+        "said", JSON, nullable=False, server_default="{}"
+    ),  # why: its sentence of the catalogue and values
     one_of("channel", MAIL_CHANNELS),
     one_of("state", MAIL_STATES),
     at_least("attempts", 0),
@@ -44,7 +47,7 @@ mails = sa.Table(
 )
 
 # %% ../../nbs/10_store.post.ipynb #fd171db4
-ALERT_KINDS = ("job", "silence", "stale", "drift", "capacity", "pattern", "mail")
+ALERT_KINDS = ("job", "silence", "calendar", "stale", "drift", "capacity", "pattern", "mail")
 
 # %% ../../nbs/10_store.post.ipynb #b6230584
 alerts = sa.Table(
