@@ -11,6 +11,7 @@ import time
 
 import pytest
 import typer
+from commands import run_forked
 
 from edupulse.faces.cli import app
 from edupulse.resources import resource
@@ -35,10 +36,22 @@ def commands_in(folder):
     return run
 
 
+def forked_in(folder):
+    "The same in a fork of this process, which spares the command its libraries."
+    environment = {**os.environ, "EDUPULSE_HOME": str(folder / "home"), "EDUPULSE_DATABASE_URL": ""}
+    return lambda *words, **more: run_forked(words, folder, {**environment, **more})
+
+
 @pytest.fixture
 def edupulse(tmp_path):
     "Commands in a home of their own, which is not there yet."
     return commands_in(tmp_path)
+
+
+@pytest.fixture
+def forked(tmp_path):
+    "The same, forked."
+    return forked_in(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +67,7 @@ def imported(tmp_path_factory):
 def filled(imported, tmp_path):
     "Commands in a home of their own that holds the small district."
     shutil.copytree(imported, tmp_path / "home")
-    return commands_in(tmp_path)
+    return forked_in(tmp_path)
 
 
 @pytest.fixture
@@ -62,7 +75,7 @@ def begun(migrated_sqlite, tmp_path):
     "Commands in a home of their own, with an empty store."
     (tmp_path / "home").mkdir(mode=0o700)
     shutil.copy(migrated_sqlite, tmp_path / "home" / "edupulse.db")
-    return commands_in(tmp_path)
+    return forked_in(tmp_path)
 
 
 def one_line(text):
@@ -83,18 +96,18 @@ def test_a_dry_run_on_a_bare_machine_writes_nothing_and_says_what_would_come(edu
     ]
 
 
-def test_an_export_of_which_too_much_would_be_set_aside_wants_a_word(edupulse, tmp_path):
+def test_an_export_of_which_too_much_would_be_set_aside_wants_a_word(forked, tmp_path):
     shutil.copytree(resource("data/samples/district"), folder := tmp_path / "export")
     file = folder / "attendance.csv"
     file.write_text(file.read_text(encoding="utf-8").replace("D-0", "D0"), encoding="utf-8")
-    refused = edupulse("ingest", "csv", folder)
+    refused = forked("ingest", "csv", folder)
     said = one_line(refused.stderr)
     assert (
         refused.returncode == 1
         and "attendance.csv: 101 of 101 rows would be set aside" in said
         and "--accept" in said
     )
-    accepted = edupulse("ingest", "csv", folder, "--accept")
+    accepted = forked("ingest", "csv", folder, "--accept")
     assert accepted.returncode == 0 and "101 quarantined" in accepted.stdout.splitlines()[-1]
 
 
@@ -174,8 +187,8 @@ def test_help_imports_nothing_heavy():
         ("features", "--as-off", "2024-01-01"),
     ],
 )
-def test_usage_is_2(edupulse, words):
-    done = edupulse(*words)
+def test_usage_is_2(forked, words):
+    done = forked(*words)
     assert done.returncode == 2 and done.stdout == "" and "Traceback" not in done.stderr
     assert "Usage: " in done.stderr
 
@@ -223,9 +236,9 @@ def test_the_inputs_fault_is_1_and_one_line(begun, words, said):
         ),
     ],
 )
-def test_what_cannot_be_used_is_1_and_one_line(edupulse, tmp_path, words, said, more):
+def test_what_cannot_be_used_is_1_and_one_line(forked, tmp_path, words, said, more):
     (tmp_path / "a_file").touch()
-    done = edupulse(*words, **more)
+    done = forked(*words, **more)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     line = one_line(done.stderr)
     assert said in line and "Value error" not in line and "pw@" not in line
@@ -234,22 +247,22 @@ def test_what_cannot_be_used_is_1_and_one_line(edupulse, tmp_path, words, said, 
 @pytest.mark.parametrize(
     "words", [("init",), ("ingest", "csv", "."), ("features",), ("run", "train")], ids=lambda words: words[0]
 )
-def test_a_server_that_does_not_answer_is_one_line(edupulse, tmp_path, words):
+def test_a_server_that_does_not_answer_is_one_line(forked, tmp_path, words):
     "Nothing listens on port 9: the sentence says what to check, holds no password, and no error file is written."
-    done = edupulse(*words, EDUPULSE_DATABASE_URL="postgresql+psycopg://clerk:hunter2@127.0.0.1:9/x")
+    done = forked(*words, EDUPULSE_DATABASE_URL="postgresql+psycopg://clerk:hunter2@127.0.0.1:9/x")
     assert done.returncode == 1 and done.stdout == ""
     line = one_line(done.stderr)
     assert "cannot open the PostgreSQL database x on 127.0.0.1:9: " in line and "check that it runs" in line
     assert "hunter2" not in line and not list(tmp_path.rglob("error-*"))
 
 
-def test_a_wrong_variable_is_named_and_not_the_file(edupulse, tmp_path):
+def test_a_wrong_variable_is_named_and_not_the_file(forked, tmp_path):
     (tmp_path / "settings.ini").write_text("[edupulse]\nn_size = 10\ncounselor_caseload = 300\n")
-    done = edupulse("doctor", EDUPULSE_COUNSELOR_CASELOAD="abc")
+    done = forked("doctor", EDUPULSE_COUNSELOR_CASELOAD="abc")
     assert done.returncode == 1
     assert "environment: EDUPULSE_COUNSELOR_CASELOAD: " in done.stdout and "settings.ini" not in done.stdout
     (tmp_path / "settings.ini").write_text("[edupulse]\nn_size = ten\n")
-    assert "settings.ini: n_size: " in edupulse("doctor").stdout
+    assert "settings.ini: n_size: " in forked("doctor").stdout
 
 
 @pytest.mark.soak  # the store is waited for, for twenty seconds
@@ -303,15 +316,15 @@ def test_the_checks_before_a_report_and_a_worker_import_no_network():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_a_misspelt_setting_is_one_line(edupulse, tmp_path):
+def test_a_misspelt_setting_is_one_line(forked, tmp_path):
     (tmp_path / "settings.ini").write_text("[edupulse]\nmeeting_per_week = 5\n")
-    done = edupulse("init")
+    done = forked("init")
     assert done.returncode == 1 and "meeting_per_week" in one_line(done.stderr)
 
 
-def test_a_password_is_never_repeated(edupulse):
+def test_a_password_is_never_repeated(forked):
     url = "postgresql+psycopg://someone:s3cret@localhost:1/nowhere"
-    done = edupulse("init", EDUPULSE_DATABASE_URL=url)
+    done = forked("init", EDUPULSE_DATABASE_URL=url)
     assert done.returncode == 1 and "s3cret" not in done.stdout + one_line(done.stderr)
 
 
