@@ -12,10 +12,13 @@ import tempfile
 import warnings
 from subprocess import CompletedProcess, TimeoutExpired
 
+import torch  # noqa: F401  (the doctor asks it for a card)
+
 import edupulse.faces.doctor
 import edupulse.faces.reports
 import edupulse.features.weekly
 import edupulse.ingest.load
+import edupulse.store.migrate
 import edupulse.store.snapshot  # noqa: F401  (each is loaded here, once)
 from edupulse.faces.cli import main
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import run_forked
 from databases import candidate_folders
 from sqlalchemy.engine import make_url
 
@@ -251,7 +252,7 @@ def test_the_commands_make_a_key_a_backup_and_a_drill_and_refuse_in_one_line(tmp
     }
 
     def run(*words):
-        return subprocess.run([*DOOR, *words], env=environment, cwd=tmp_path, capture_output=True, text=True)
+        return run_forked(words, tmp_path, environment)
 
     assert "wants a key" in run("backup", "a.backup").stderr
     assert "a new key" in run("backup", "--new-key", "my.key").stdout
