@@ -1,5 +1,9 @@
 "Lets nbval run the notebooks as nbdev stores them, in a plain kernel."
 
+import subprocess
+import sys
+from pathlib import Path
+
 LONGEST = (
     "99_tour",
     "index",
@@ -8,6 +12,16 @@ LONGEST = (
     "54_training.estimator",
     "22_ingest.load",
 )
+
+
+WARM = Path(__file__).parent.parent / "tests" / "kernels" / "warm"
+
+
+def pytest_configure(config):
+    "The libraries of warm kernels are loaded while the notebooks are still being read."
+    if config.getoption("nbval_kernel_name", None) == "warm" and not hasattr(config, "workerinput"):
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.Popen([sys.executable, "-c", "import start; start.reach()"], cwd=WARM, **quiet)
 
 
 def pytest_collection_modifyitems(items):

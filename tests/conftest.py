@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -118,15 +119,27 @@ def store(request, tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def four_years(tmp_path_factory):
     """The home of a district of 250 students over four years, from raw records to features; copy it before you change it."""
+    own = tmp_path_factory.mktemp("district") / "home"
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    shared = tmp_path_factory.getbasetemp() if alone else tmp_path_factory.getbasetemp().parent
+    with FileLock(shared / "four_years.lock"):  # the first of the test processes makes it
+        if not (made := shared / "four_years.made").exists():
+            make_four_years(shared / "four_years")
+            made.touch()
+    shutil.copytree(shared / "four_years", own)
+    return own
+
+
+def make_four_years(home: Path) -> None:
+    """That home, made from nothing."""
     from edupulse.faces.demo import Demo, fill_store, make_features, make_records
     from edupulse.training.tracking import tracking_client
 
-    demo = Demo(tmp_path_factory.mktemp("district") / "home", students=250, years=4, seed=5)
+    demo = Demo(home, students=250, years=4, seed=5)
     make_records(demo)
     fill_store(demo)
     make_features(demo)
     tracking_client(demo.settings)  # its tables take seconds to make; a copied home has them
-    return demo.home
 
 
 @pytest.fixture(scope="session")

@@ -28,3 +28,17 @@ def near_misses(folds, n_size=10):
             near = {one for one in told for other in told if 0 < abs(one - other) < n_size}
             found += [f"{period} {name}"] if near else []
     return found
+
+
+SHARES = ("early", "late", "never", "listed_0", "listed_30", "listed_60")
+
+
+def handful_shares(lead):
+    "The shares of a ledger by which a handful of its students can be worked out, by name; the first three add up to one."
+    left, told = lead["students"] or 0, {name: lead[name]["value"] for name in SHARES}
+    found = [
+        name
+        for name, share in told.items()
+        if share and any(0 < round(side * left) < 10 for side in (share, 1 - share))
+    ]
+    return found + ["one of three"] * ([told[name] for name in SHARES[:3]].count(None) == 1)
