@@ -16,10 +16,10 @@ from contextlib import suppress
 
 IDLE_SECONDS = 90  # reports of the tests come farther apart than notebooks
 LIBRARIES = (
-    "IPython.core.interactiveshell ipykernel.kernelapp ipykernel.ipkernel pandas numpy scipy.stats sqlalchemy.dialects.postgresql "
-    "sqlalchemy.dialects.sqlite duckdb structlog pydantic_settings tqdm.auto torch lightning sklearn.linear_model sklearn.metrics "
-    "sklearn.isotonic mlflow mlflow.store.tracking.sqlalchemy_store altair nbclient papermill nbconvert ipywidgets anywidget typer yaml "
-    "alembic.command psycopg captum.attr weasyprint"
+    "IPython.core.interactiveshell ipykernel.kernelapp ipykernel.ipkernel ipykernel.debugger pandas numpy scipy.stats "
+    "sqlalchemy.dialects.postgresql sqlalchemy.dialects.sqlite duckdb structlog pydantic_settings tqdm.auto torch lightning "
+    "sklearn.linear_model sklearn.metrics sklearn.isotonic mlflow mlflow.store.tracking.sqlalchemy_store altair nbclient "
+    "papermill nbconvert ipywidgets anywidget typer yaml alembic.command psycopg captum.attr weasyprint"
 ).split()
 
 
