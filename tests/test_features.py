@@ -18,7 +18,7 @@ from edupulse.resources import resource
 COLUMNS = [*CATALOG, *CONTEXT, "has_attendance", "has_grades", "has_discipline"]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2, pytest.param(3, marks=pytest.mark.soak)])
 def test_sql_equals_the_oracle(seed):
     tables = make_district(seed, students=10)
     fast = frame_features(connect_frames(tables)).sort_values(["student_id", "week"], ignore_index=True)
