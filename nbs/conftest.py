@@ -7,8 +7,13 @@ from pathlib import Path
 LONGEST = (
     "99_tour",
     "index",
-    "67_backtest.models",
+    "96_handouts.bench",
+    "96_jobs.worker",
+    "95_handouts.week",
+    "69_benchmark.oulad",
     "69_backtest.api",
+    "69_tuning.trials",
+    "67_backtest.models",
     "54_training.estimator",
     "22_ingest.load",
 )
@@ -26,7 +31,7 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     "nbdev nulls execution counts, which nbval reads as never run; and its `slow` and `gpu` cells are not for every day."
-    place = {name: number for number, name in enumerate(LONGEST)}  # so that two processes end together
+    place = {name: number for number, name in enumerate(LONGEST)}  # so that the processes end together
     items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
     for item in items:
         cell = getattr(item, "cell", None)

@@ -19,12 +19,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from browsers import running_browser  # noqa: E402
 from databases import postgresql_database, postgresql_server  # noqa: E402
 
-LONGEST = ("test_end_to_end", "test_backtest", "test_ingest", "test_cli", "test_wheel", "test_fairness")
+LONGEST = (
+    "test_backtest",
+    "test_end_to_end",
+    "test_jobs",
+    "test_dashboard_pages",
+    "test_ingest",
+    "test_tuning",
+)
+LONGEST += ("test_scoring", "test_fairness", "test_benchmark", "test_wheel", "test_month")
 KINDS = tuple(os.environ.get("EDUPULSE_TEST_DATABASES", "sqlite,postgresql").split(","))
 
 
 def pytest_collection_modifyitems(items):
-    """The longest files first, so that two processes end together; each file stays with one of them."""
+    """The longest files first, so that the processes end together; each file stays with one of them."""
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
 
