@@ -133,7 +133,7 @@ class Post:
 def install(folder: Path) -> Path:
     """An installation of EduPulse that belongs to one month."""
     for name in ("edupulse", "reports", "sql"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc.*"))  # half written
     return folder
 
 

@@ -650,7 +650,7 @@ def test_what_is_kept_belongs_to_what_it_was_made_from(prepared):
 
 def test_a_blend_of_what_is_kept_is_the_blend_that_learns(prepared, features, labels):
     "On the last split: the parts and the year before come from the shelf, and the scores are those of `fit`."
-    options, place = {"members": 1, "max_epochs": 2}, prepared.shelf.folder / "rows"
+    options, place = {"members": 1, "max_epochs": 1}, prepared.shelf.folder / "rows"
     blend = Fold(Configuration("blend", options=options), prepared.folds[-1].split)
     before = set(place.glob("[!.]*.parquet"))
     kept, alone = kept_rows(blend, prepared.shelf), score_fold(blend, features, labels)

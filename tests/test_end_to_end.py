@@ -141,7 +141,7 @@ def copy_home(home: Path, to: Path) -> None:
 
 
 def test_a_calendar_that_ended_brings_no_list_of_this_week_and_no_letter_but_one_alert(first, tmp_path):
-    from edupulse.alerts.district import stale_causes
+    from edupulse.alerts.district import calendar_causes, stale_causes
     from edupulse.jobs.lease import Terms, claim, succeed
     from edupulse.jobs.record import Wish, add
     from edupulse.jobs.reports import do_report
@@ -171,9 +171,14 @@ def test_a_calendar_that_ended_brings_no_list_of_this_week_and_no_letter_but_one
 
     noon = datetime(later.year, later.month, later.day, 12, tzinfo=UTC)
     ended = [
-        [each.about for each in stale_causes(settings, engine, noon - timedelta(weeks=w))] for w in (0, 52)
+        [
+            (each.kind, each.about)
+            for watch in (calendar_causes, stale_causes)
+            for each in watch(settings, engine, day)
+        ]
+        for day in (noon, noon - timedelta(weeks=52))
     ]
-    assert "calendar" in ended[0] and "calendar" not in ended[1]
+    assert ended[0] == [("calendar", "ended")] and ("calendar", "ended") not in ended[1]
     engine.dispose()
 
 
