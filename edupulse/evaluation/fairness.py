@@ -120,7 +120,7 @@ def over_draws(
 SPANS = ("value", "low", "high", "gap", "gap_low", "gap_high")
 FIGURES = ("students", "behind", *SPANS)
 MOST = ("most_students", "most_behind")  # what the counts are at most, where they are not told
-COLUMNS = ["attribute", "group", "measure", *FIGURES, *MOST, "step", "tolerance", "verdict"]
+COLUMNS = ["attribute", "group", "measure", *FIGURES, *MOST, "step", "side", "tolerance", "verdict"]
 
 
 def audit_attribute(
@@ -143,6 +143,7 @@ def audit_attribute(
         spans = (own, *ends, pooled.mean, pooled.mean - reach, pooled.mean + reach)
         table = pd.DataFrame(dict(zip(SPANS, spans, strict=True)), index=behind.index)
         words = [verdict(row.gap_low, row.gap_high, tolerance) for row in table.itertuples()]
+        table["side"] = np.sign(table["gap"].where(np.array(words) == FAIL))  # said where the size is not
         table = told_spans(table, step[:, number]).join(told_counts(behind, hidden, measure, rule.n_size))
         parts.append(table.assign(measure=measure, tolerance=tolerance, verdict=words).reset_index())
     return pd.concat(parts, ignore_index=True).assign(attribute=attribute)[COLUMNS]
@@ -232,22 +233,20 @@ class Gate:
 
 # %% ../../nbs/65_evaluation.fairness.ipynb #04a2c00a
 def say_failure(
-    row,  # of an audit's table, failed
+    row,  # of an audit's table, failed or suspected
 ) -> str:
     "One failure in plain words; without its size where that must not be told."
-    side = "" if pd.isna(row.gap) else f" {MEANINGS[row.measure][int(row.gap < 0)]} than the others"
     size = "" if pd.isna(row.gap) else f" (by {abs(row.gap):.1%}; allowed is {row.tolerance:.1%})"
-    what = side or f" differs from the others in {row.measure.replace('_', ' ')}"
-    return f"{CALLED.get(row.attribute, row.attribute)} {row.group}{what}{size}"
+    side = MEANINGS[row.measure][int((row.gap if pd.isna(row.side) else row.side) < 0)]
+    return f"{CALLED.get(row.attribute, row.attribute)} {row.group} {side} than the others{size}"
 
 # %% ../../nbs/65_evaluation.fairness.ipynb #a1be0d2c
 def say_unbinding(
     failed: pd.DataFrame,  # rows of an audit's table
 ) -> list[str]:
     "Which groups are listed more or less often than the others."
-    told = failed[failed["gap"].notna()]
-    kinds = [MEANINGS[row.measure][int(row.gap < 0)] for row in told.itertuples()]
-    names = told["attribute"].map(lambda name: CALLED.get(name, name)) + " " + told["group"].astype(str)
+    kinds = [MEANINGS[row.measure][int(row.side < 0)] for row in failed.itertuples()]
+    names = failed["attribute"].map(lambda name: CALLED.get(name, name)) + " " + failed["group"].astype(str)
     return [f"{kind} than the others: {', '.join(part)}" for kind, part in names.groupby(kinds, sort=True)]
 
 # %% ../../nbs/65_evaluation.fairness.ipynb #a3549793

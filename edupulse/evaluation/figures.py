@@ -30,8 +30,10 @@ def told_bands(
     told = bands.astype(object)
     for outcome in ("horizon", "year"):
         for what in ("students", "leavers"):
+            weeks = (f"n_{outcome}", "n") if what == "students" else ()  # of a handful, as much theirs
             if (name := f"{what}_{outcome}") in bands:
-                own = [each for each in (name, f"left_{outcome}", f"found_{outcome}") if each in bands]
+                own = [name, *(f"{share}_{outcome}" for share in ("left", "found")), *weeks]
+                own = [each for each in own if each in bands]
                 told.loc[withheld(bands[name], n_size), own] = None
     return told.to_dict("records")
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .backtest_charts import name_of
-from .backtest_told import edge_words, hidden_parts, told_lead
+from .backtest_told import edge_words, hidden_parts, sum_words, told_lead
 from .backtest_words import precision_by_year
 from .look import Html, element, join, table
 
@@ -68,11 +68,14 @@ def from_to(
 # %% ../../nbs/91_faces.ledger_words.ipynb #b6c15dab
 def chance_words(
     folds: pd.DataFrame,  # as in `Backtest.folds`; those of one configuration
+    n_size: int,  # smallest group that the district shows
 ) -> str:
-    "What a list by lot, as long and as steady, would have held."
-    chance = [figures["chance"] for figures in folds["figures"]]
-    caught = from_to([each["caught"] for each in chance], "{:.0%}")
-    days = from_to([each["median_days"] for each in chance], "{:.0f}")
+    "What a list by lot, as long and as steady, would have held, in the splits in which it may be told."
+    told = [figures for figures in folds["figures"] if figures["lead"]["students"] >= n_size]
+    if not told:
+        return "What a list by lot would have held is not shown: too few left."
+    caught = from_to([figures["chance"]["caught"] for figures in told], "{:.0%}")
+    days = from_to([figures["chance"]["median_days"] for figures in told], "{:.0f}")
     return (
         f"By lot, with as many places and as many of them new each week, {caught} of them would have been on it, first a median of "
         f"{days} days ahead."
@@ -86,16 +89,14 @@ def early_words(
     "How early the best model's list held those who left."
     best = precision_by_year(folds).mean().idxmax()
     own = folds[folds["title"] == best]
-    left = sum(figures["lead"]["students"] for figures in own["figures"])
     early, late, never = (pooled_words(own, name, n_size) for name in ("early", "late", "never"))
     said = (
         f"On the list of {name_of(best)}: {early} of those who left 60 days or more before their last day, "
         f"{late} only later, {never} never"
     )
-    count = f"fewer than {n_size}" if left < n_size else f"{left:,}"
     more = (
-        f"Over {len(own)} split{'s' if len(own) > 1 else ''} {count} students left; {median_words(own, n_size)}. "
-        f"A list made after the last attended day counts for nothing here. {chance_words(own)}"
+        f"Over {len(own)} split{'s' if len(own) > 1 else ''} {sum_words(own, n_size)} students left; {median_words(own, n_size)}. "
+        f"A list made after the last attended day counts for nothing here. {chance_words(own, n_size)}"
     )
     return join([element("p", element("b", said + ".")), element("p", more)])
 
