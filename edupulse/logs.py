@@ -143,9 +143,10 @@ def add_run(
     _method: str,  # given by structlog, unused
     event: dict,  # the event's fields
 ) -> dict:
-    "A structlog processor that says to which run an event belongs."
-    run = os.environ.get(RUN)
-    return {**event, "run": run} if run else event
+    "A structlog processor that says to which run an event belongs: its own, where it names one."
+    run = event.get("run") or os.environ.get(RUN)
+    rest = {key: value for key, value in event.items() if key != "run"}
+    return {**rest, "run": run} if run else rest
 
 # %% ../nbs/02_logs.ipynb #02a00003
 @contextmanager

@@ -1,5 +1,6 @@
 """Alerts: each cause is told once, to everybody and by every way, and not at night; whoever tells twice at once tells once."""
 
+import io
 import json
 import re
 import uuid
@@ -24,12 +25,14 @@ from edupulse.faces.language import Speech
 from edupulse.faces.reports import environment
 from edupulse.jobs.done import NO_EXPORT
 from edupulse.jobs.lease import Terms, claim, fail, succeed
-from edupulse.jobs.post import deliver
-from edupulse.jobs.record import Wish, add
+from edupulse.jobs.post import ask_for_mail, deliver
+from edupulse.jobs.record import Wish, add, find
+from edupulse.logs import configure_logs
 from edupulse.mail.outbox import listed
 from edupulse.settings import Settings
 from edupulse.store.engine import connect, session
 from edupulse.store.post import alerts, mails
+from edupulse.store.tables import school_calendar, schools
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 STALE = Cause("stale", "HS01", "silent", {"school": "North High", "day": "2025-12-19"})
@@ -114,6 +117,53 @@ def test_another_reason_is_another_cause_and_neither_an_empty_night_nor_a_wrong_
     assert look(set_up, store, NOW + 3 * hours, QUICK).over == 0
     end_import(store, "2026-01-09", NOW + 4 * hours)
     assert look(set_up, store, NOW + 4 * hours, QUICK).over == 1 and not still_open(store)
+
+
+def test_what_is_told_of_a_job_carries_its_run(store, watched, tmp_path):
+    log = tmp_path / "a.log"
+    with webhook() as (address, told):
+        set_up = watched(alert_webhook=address)
+        break_import(store, "2026-01-05", NOW)
+        job = find(store, "import on 2026-01-05")
+        configure_logs(file=log, stream=io.StringIO())
+        look(set_up, store, NOW, QUICK)
+        asked = ask_for_mail(set_up, store)
+        deliver(set_up, store)
+    said = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    runs = {line["event"]: line.get("run") for line in said}
+    assert runs == {"alert": job.run, "alert told": job.run, "letter": job.run, "letters": None}
+    assert asked.run == job.run and len(told) == 1
+
+
+def test_an_export_that_does_not_come_is_told_on_the_first_school_morning_and_is_over_with_the_next(
+    store, watched
+):
+    morning, day = NOW.replace(month=3, day=4, hour=3), timedelta(days=1)  # a Wednesday
+    set_up = watched(schedule_import="15 2 * * *", watch_folder="exports", language="es")
+    days = [morning.date() + n * day for n in range(-40, 10)]
+    school = [each for each in days if each.weekday() < 5 and each != morning.date() + 2 * day]
+    with session(store) as db:
+        db.execute(sa.insert(schools).values(school_id="HS01", name="North High"))
+        row = {"school_id": "HS01", "school_year": 2025, "day_type": "instructional"}
+        db.execute(sa.insert(school_calendar), [{**row, "date": each} for each in school])
+
+    def night(moment, came) -> int:
+        add(store, Wish("import", f"import on {moment.date()}"), moment)
+        made, told = ({"import": "1"}, "imported") if came else ({}, NO_EXPORT)
+        succeed(store, claim(store, "ann", Terms(), moment), {"told": told}, made, moment)
+        return look(set_up, store, moment, ["export"])
+
+    found = [night(morning + n * day, n < 0) for n in range(-40, 1)]
+    assert [each.new for each in found] == [0] * 40 + [1], "no false alarm, and one on the first morning"
+    late = [night(morning + n * day, False) for n in (1, 2, 3)]  # a school day, a holiday, a Saturday
+    assert [(each.new, each.over) for each in late] == [(0, 0)] * 3 and still_open(store) == [
+        "export missing"
+    ]
+    with session(store, read_only=True) as db:
+        (alert,) = open_alerts(db)
+    assert alert_told(Speech("es"), alert).startswith("No llega ninguna exportación")
+    assert "3 mar" in alert_told(Speech("es"), alert) and "3 Mar" in alert_told(Speech("en"), alert)
+    assert night(morning + 4 * day, True).over == 1 and not still_open(store)
 
 
 def test_at_night_nobody_is_told_and_in_the_morning_only_of_what_is_still_so(store, watched):

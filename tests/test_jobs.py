@@ -14,9 +14,10 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -26,7 +27,7 @@ import sqlalchemy as sa
 from edupulse.alerts.causes import job_causes, silence_causes
 from edupulse.jobs.lease import Terms, claim, fail, give_back, heartbeat, holder, put_off, succeed
 from edupulse.jobs.record import Wish, add, cancel, find, listed, retry, said
-from edupulse.jobs.schedule import plan
+from edupulse.jobs.schedule import follows, join_run, plan, same_waiting
 from edupulse.jobs.worker import make_worker, run_job, turn
 from edupulse.settings import Settings
 from edupulse.store.engine import connect, session
@@ -188,6 +189,59 @@ def test_a_retry_that_a_clock_put_off_for_years_is_made_by_the_right_one(store):
         else:
             assert succeed(store, job, {"told": ""}, {}, now)
     assert taken == {"import": "import 1", "score": "score 1", "drift": "drift 1"}
+
+
+def test_what_ended_by_a_clock_that_was_ahead_is_not_taken_for_the_last(store):
+    from edupulse.alerts.causes import latest_ended
+    from edupulse.faces.metrics import jobs_stopped
+    from edupulse.jobs.done import done_with, last_import
+    from edupulse.jobs.reports import data_of
+    from edupulse.jobs.whole import rows_before
+    from edupulse.store.tables import historical_data_imports
+
+    now = datetime.now(UTC)
+    ahead, made = now + timedelta(days=400), {"as_of": "2026-11-23"}
+    for number, (kind, ended) in enumerate(
+        [("import", ahead), ("score", ahead), ("import", now), ("score", now)]
+    ):
+        add(store, Wish(kind, f"{kind} {number}"), now)
+        job, of = claim(store, "ann", TERMS, now), {**made, "code": f"{number}", "import": f"{number}" * 8}
+        assert succeed(store, job, {"told": ""}, of, ended)
+    for moment, rows in ((ahead, 9), (now, 7)):
+        row = {"id": uuid.uuid4(), "source": "csv", "state": "finished", "started_at": moment}
+        with session(store) as db:
+            told = {"files": {"students.csv": {"rows_read": rows}}}
+            db.execute(sa.insert(historical_data_imports).values(**row, finished_at=moment, details=told))
+    assert follows(store, "score") == {"run": find(store, "import 2").run}
+    assert done_with(store, "score", {**made, "code": "3"}).key == "score 3"
+    assert data_of(store, date(2026, 11, 23)) == "33333333" and rows_before(store) == {"students": 7}
+    assert last_import(store) == str(row["id"])
+    assert {job.key for job in latest_ended(store, now)} == {"import 2", "score 3"}
+    add(store, Wish("report", "report 1"), now)
+    assert fail(store, claim(store, "ann", TERMS, now), "half", TERMS, ahead, again=False) == "failed"
+    with session(store, read_only=True) as db:
+        assert jobs_stopped(db)["report"] == 1
+    assert [job.key for job in latest_ended(store, now) if job.state == "failed"] == ["report 1"]
+
+
+def test_what_waits_already_is_not_asked_for_twice(store):
+    settings = Settings(home=Path("somewhere"), timezone="UTC")
+    now = datetime(2026, 11, 30, 9, tzinfo=UTC)
+    wishes = {
+        "import": {"day": "2026-11-29"},
+        "score": {"as_of": "2026-11-23"},
+        "report": {"day": "2026-11-29"},
+    }
+    for kind, asked in wishes.items():
+        add(store, Wish(kind, f"{kind} 1", asked), now)
+    add(store, Wish("score", "score after import 1", {"after_import": "1", "day": "2026-11-30"}), now)
+    asked = [("import", {}), ("score", {"as_of": "2026-11-23"}), ("score", {}), ("report", {}), ("drift", {})]
+    found = [same_waiting(store, settings, Wish(kind, "2", of), now) for kind, of in asked]
+    assert [job and job.key for job in found] == ["import 1", "score 1", None, None, None]
+    job = claim(store, "ann", TERMS, now)
+    assert same_waiting(store, settings, Wish("import", "2"), now) is None, "it runs, and is another's matter"
+    fail(store, job, "no room", TERMS, now)
+    assert same_waiting(store, settings, Wish("import", "2"), now).key == job.key
 
 
 def test_what_is_cancelled_while_it_runs_is_no_longer_its_workers(store):
@@ -857,19 +911,21 @@ def test_a_backup_that_is_not_equal_waits_for_a_person_and_no_older_one_goes(pla
 
 
 def test_one_id_leads_through_the_log_from_the_import_to_the_mail(place):
-    from edupulse.jobs.worker import make_worker, turn
     from edupulse.logs import configure_logs, one_run
+    from edupulse.mail.outbox import Letter, put
 
     settings, engine = place
     log, monday = settings.home / "logs" / "a.log", datetime(2026, 11, 30, 12, tzinfo=UTC)
     times = {"schedule_import": "0 1 * * *", "schedule_score": "0 2 * * *", "schedule_report": "0 3 * * *"}
     timed, runs = settings.model_copy(update=times | {"timezone": "UTC"}), []
-    for kind, hour in (("import", 1), ("score", 2), ("report", 3)):
-        [asked] = plan(engine, timed, monday.replace(hour=hour, minute=1))
-        job = claim(engine, "ann", TERMS)
-        assert (asked.key, job.kind) == (job.key, kind)
+    plan(engine, timed, monday)  # a machine that was off finds all three due at once
+    for kind in ("import", "score", "report"):
+        job = join_run(engine, claim(engine, "ann", TERMS))
+        assert job.key == f"{kind} on 2026-11-30" and find(engine, job.key).run == job.run
         with one_run(job.run):  # as a worker and its child do
-            add(engine, Wish("mail", f"mail after {job.key}")) if kind == "report" else None
+            if kind == "report":
+                add(engine, Wish("mail", f"mail after {job.key}"))
+                put(engine, [Letter("digest 1", "ann@example.org", "Your week", "3 are new.")])
         succeed(engine, job, {"told": ""}, {"code": "1"})
         runs.append(job.run)
     configure_logs(file=log, stream=open(os.devnull, "w"))
@@ -878,6 +934,7 @@ def test_one_id_leads_through_the_log_from_the_import_to_the_mail(place):
     assert done.key == "mail after report on 2026-11-30" and {*runs, done.run} == {runs[0]}
     assert [each["event"] for each in said] == ["job begins", "job ended"]
     assert {each["run"] for each in said} == {runs[0]}
+    assert said[1]["end"] == "failed" and "smtp_host or alert_webhook is not set" in said[1]["error"]
 
 
 def proves_its_challenger(settings, engine, job):

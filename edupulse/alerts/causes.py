@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from .record import Cause
 from ..jobs.done import NO_EXPORT
 from ..jobs.lease import Terms, lapsed
-from ..jobs.record import Job
+from ..jobs.record import Job, latest_first
 from ..jobs.schedule import due
 from ..mail.outbox import Mail
 from ..settings import Settings
@@ -34,10 +34,11 @@ def latest_ended(
     over = jobs.c.state.in_(("succeeded", "dead", "cancelled")) | (
         (jobs.c.state == "failed") & jobs.c.due_at.is_(None)
     )
-    ahead = jobs.c.finished_at > now + timedelta(minutes=5)  # by a clock that was wrong
     idle = (jobs.c.kind == "import") & (jobs.c.outcome["told"].as_string() == NO_EXPORT)
-    order = sa.func.row_number().over(partition_by=jobs.c.kind, order_by=jobs.c.finished_at.desc())
-    counts = (over, jobs.c.kind != "mail", ~ahead, sa.func.coalesce(~idle, True))
+    order = sa.func.row_number().over(
+        partition_by=jobs.c.kind, order_by=latest_first(jobs.c.finished_at, now)
+    )
+    counts = (over, jobs.c.kind != "mail", sa.func.coalesce(~idle, True))
     ranked = sa.select(jobs, order.label("place")).where(*counts).subquery()
     with session(engine, read_only=True) as db:
         return [Job.of(row) for row in db.execute(sa.select(ranked).where(ranked.c.place == 1))]
@@ -65,7 +66,7 @@ def job_causes(settings: Settings, engine: sa.Engine, now: datetime) -> Iterator
         if job.state in ("failed", "dead"):
             details = {**job_details(job.kind, job.key), "error": job.error or ""}
             details |= {"why": job.outcome["why"]} if "why" in job.outcome else {}
-            yield Cause("job", f"{job.kind} {reason_of(job)}", "job", details)
+            yield Cause("job", f"{job.kind} {reason_of(job)}", "job", details, job.run)
 
 # %% ../../nbs/95_alerts.causes.ipynb #ee0e2040
 PLANNED_WITHIN, BEGUN_WITHIN = timedelta(hours=2), timedelta(hours=24)
@@ -77,12 +78,12 @@ def silence_causes(settings: Settings, engine: sa.Engine, now: datetime) -> Iter
     late = (jobs.c.state == "queued") & (jobs.c.due_at < now - BEGUN_WITHIN)
     with session(engine, read_only=True) as db:
         found = {
-            sentence: db.execute(sa.select(jobs.c.kind, jobs.c.key).where(each)).all()
+            sentence: [Job.of(row) for row in db.execute(sa.select(jobs).where(each))]
             for sentence, each in (("gone", lost), ("waits", late))
         }
-    for sentence, rows in found.items():
-        for kind, key in rows:
-            yield Cause("silence", key, sentence, job_details(kind, key))
+    for sentence, silent in found.items():
+        for job in silent:
+            yield Cause("silence", job.key, sentence, job_details(job.kind, job.key), job.run)
     for wish in due(engine, settings, now - PLANNED_WITHIN):
         yield Cause("silence", wish.key, "unplanned", {"job": wish.kind, "day": wish.arguments["day"]})
 
@@ -102,7 +103,8 @@ def letter_cause(
     whom = hashlib.sha256(str(mail.staff_id or mail.address).encode()).hexdigest()[:12]
     about = f"{mail.state} {whom if mail.state == 'dead' else mail.number}"
     about = f"{mail.state} alerts" if mail.key.startswith("alert ") else about
-    return Cause("mail", about, mail.state, {"number": mail.number, "error": mail.error or "", **mail.said})
+    details = {"number": mail.number, "error": mail.error or "", **mail.said}
+    return Cause("mail", about, mail.state, details, mail.run or "")
 
 # %% ../../nbs/95_alerts.causes.ipynb #5bea3d3d
 def mail_causes(settings: Settings, engine: sa.Engine, now: datetime) -> Iterator[Cause]:

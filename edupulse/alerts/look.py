@@ -20,6 +20,7 @@ from edupulse.alerts.district import (
     pattern_causes,
     stale_causes,
 )
+from .missing import missing_causes
 from .record import settle
 from .tell import tell
 from ..logs import logger
@@ -28,6 +29,7 @@ from ..settings import Settings
 # %% ../../nbs/96_alerts.look.ipynb #8290ba57
 QUICK: dict[str, Callable] = {"job": job_causes, "silence": silence_causes, "mail": mail_causes}
 DEEP: dict[str, Callable] = {
+    "export": missing_causes,
     "calendar": calendar_causes,
     "stale": stale_causes,
     "drift": drift_causes,
@@ -72,7 +74,7 @@ def look(
         found, gone = settle(engine, [kind], causes, now)
         new, over = [*new, *found], over + gone
     for cause in new:
-        logger("alerts").warning("alert", kind=cause.kind, about=cause.about)
+        logger("alerts").warning("alert", kind=cause.kind, about=cause.about, run=cause.run)
     return Looked(len(new), over, tell(settings, engine, now))
 
 # %% ../../nbs/96_alerts.look.ipynb #bd71e782

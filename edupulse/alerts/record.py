@@ -27,6 +27,7 @@ class Cause:
     about: str  # what it is about: two causes of a kind about the same are one
     sentence: str  # which one says it, below `alerts.sentence` of the catalogue
     details: dict = field(default_factory=dict)  # what that sentence names; days in ISO; why, as `Said.kept`
+    run: str = ""  # the run whose work it is about; empty: none in particular
 
     def __post_init__(self):
         "Refuse a kind for which nobody knows what to do."
@@ -58,6 +59,11 @@ class Alert:
         "The row as an alert, its moments in UTC."
         return of_row(cls, row)
 
+    @property
+    def run(self) -> str:
+        "The run whose work it is about; empty: none in particular."
+        return self.details.get("run", "")
+
 # %% ../../nbs/88_alerts.record.ipynb #3a178c12
 def open_alerts(
     db: sa.Connection,
@@ -84,7 +90,8 @@ def open_cause(
     "Open an alert, unless it is open."
     insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[db.dialect.name](alerts)
     once = insert.on_conflict_do_nothing(index_elements=["key"], index_where=alerts.c.closed_at.is_(None))
-    said = {"kind": cause.kind, "words": "", "sentence": cause.sentence, "details": cause.details}
+    details = cause.details | ({"run": cause.run} if cause.run else {})
+    said = {"kind": cause.kind, "words": "", "sentence": cause.sentence, "details": details}
     row = {"id": uuid.uuid4(), "key": cause.key, **said, "opened_at": now}
     return db.execute(once.values(**row).returning(alerts.c.id)).first() is not None
 

@@ -17,6 +17,7 @@ from .record import Alert
 from .words import alert_entry, alert_told, moment_words
 from ..faces.language import Speech
 from ..jobs.schedule import zone_of
+from ..logs import logger
 from ..mail.outbox import HOOK, Letter, is_address, put_within
 from ..settings import Settings
 from ..store.engine import session
@@ -57,11 +58,13 @@ def told_mail(
     marks = [
         hashlib.sha256(text.encode()).hexdigest()[:12] for text in (" ".join(a.id.hex for a in found), to)
     ]
+    runs = {each.run for each in found}
     return Letter(
         f"alert {marks[0]} for {marks[1]}",
         to,
         f"EduPulse: {speech(key, count=many)}",
         "\n\n".join([*parts, end]) + "\n",
+        run=runs.pop() if len(runs) == 1 else "",
     )
 
 # %% ../../nbs/95_alerts.tell.ipynb #2045ceb7
@@ -82,6 +85,7 @@ def told_hook(
         HOOK,
         f"EduPulse: {speech(f'alerts.title.{alert.kind}')}",
         json.dumps(said),
+        run=alert.run,
     )
 
 # %% ../../nbs/95_alerts.tell.ipynb #ee19c1e9
@@ -114,4 +118,6 @@ def tell(
             put_within(db, letters)
             told = sa.update(alerts).where(alerts.c.id.in_([each.id for each in found]))
             db.execute(told.values(told_at=now))
+    for alert in found if letters else ():
+        logger("alerts").debug("alert told", kind=alert.kind, id=alert.id.hex[:8], run=alert.run)
     return len(found) if letters else 0

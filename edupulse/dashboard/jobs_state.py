@@ -15,7 +15,7 @@ from ..alerts.words import moment_words
 from .desk import Desk
 from ..jobs.bell import SILENT_SECONDS, silence_of
 from ..jobs.done import NO_EXPORT
-from ..jobs.record import Job, listed
+from ..jobs.record import Job, listed, rank
 from ..jobs.schedule import schedules, upcoming, zone_of
 from ..store.engine import session
 
@@ -31,14 +31,11 @@ def waiting(
     jobs: Sequence[Job],
     now: datetime,
 ) -> list[Job]:
-    "The jobs that wait for a person, and that no later one has made up for; by a clock that was ahead none has."
-    done = [
-        job
-        for job in jobs
-        if job.state == "succeeded" and job.finished_at <= now and job.outcome.get("told") != NO_EXPORT
-    ]
-    last = {job.kind: max(each.finished_at for each in done if each.kind == job.kind) for job in done}
-    return [job for job in jobs if waits(job) and not last.get(job.kind, job.finished_at) > job.finished_at]
+    "The jobs that wait for a person, and that no later one has made up for."
+    places = {job.id: rank(job.finished_at, now) for job in jobs if job.state == "succeeded" or waits(job)}
+    done = [job for job in jobs if job.state == "succeeded" and job.outcome.get("told") != NO_EXPORT]
+    last = {job.kind: max(places[each.id] for each in done if each.kind == job.kind) for job in done}
+    return [job for job in jobs if waits(job) and not last.get(job.kind, places[job.id]) > places[job.id]]
 
 # %% ../../nbs/92_dashboard.jobs_state.ipynb #73424328
 LONG = timedelta(minutes=15)  # a job that is due this long, while nobody works in its lane, has no worker

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from .job_commands import jobs_app, reports, worker
+from .job_commands import jobs_app, reports
 from .post_commands import alerts_app, mail_app
 from edupulse.faces.terminal import (
     Json,
@@ -31,6 +31,7 @@ from edupulse.faces.terminal import (
     store_for,
 )
 from .upkeep import backup, doctor, metrics, restore
+from .worker_command import worker
 
 # %% ../../nbs/97_faces.cli.ipynb #ba046456
 app = typer.Typer(
@@ -45,13 +46,11 @@ app = typer.Typer(
 @app.command()
 def init() -> None:
     "Create or migrate the store named in settings.ini."
-    settings = begin()
-    from edupulse.settings import private_folder
+    settings = begin(make=True)
     from edupulse.store.engine import connect
     from edupulse.store.migrate import migrate
 
     with results_alone():
-        private_folder(settings.home)
         revision = migrate(connect(settings.url))
     say(f"The store is ready (schema {revision}).")
 
@@ -81,7 +80,7 @@ def ingest(
     "Read an export into the store, whole or not at all."
     from dataclasses import replace
 
-    settings = begin(trial=dry_run)
+    settings = begin(trial=dry_run, make=not dry_run)
     read = find_source(source, mapping, 1.0 if accept else settings.quarantine_share)
     if not path.is_dir():
         is_file = "this is a file; give the folder that holds it"

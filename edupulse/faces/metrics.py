@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Readers', 'ROWS', 'EDGES', 'READERS', 'seconds', 'rounded', 'gauge', 'Place', 'last_rows', 'import_figures',
            'model_figures', 'score_figures', 'latest_drift', 'drift_figures', 'audit_figures', 'backup_figures',
-           'jobs_stopped', 'job_figures', 'post_figures']
+           'last_successes', 'jobs_stopped', 'job_figures', 'post_figures']
 
 # %% ../../nbs/94_faces.metrics.ipynb #08a61e24
 import json
@@ -18,6 +18,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
+from ..jobs.record import ahead
 from ..mail.outbox import counts
 from ..settings import Settings
 from ..store.jobs import JOB_KINDS, JOB_STATES, jobs
@@ -231,15 +232,21 @@ def backup_figures(place: Place) -> Iterator[GaugeMetricFamily]:
             {(): seconds(last.drilled_at or None)},
         )
 
+# %% ../../nbs/94_faces.metrics.ipynb #n1last1
+def last_successes() -> sa.Subquery:  # kind, ended
+    "When each kind of job last succeeded; by a clock that was ahead none did."
+    believed = ~ahead(jobs.c.finished_at, datetime.now(UTC))
+    done = sa.select(jobs.c.kind, sa.func.max(jobs.c.finished_at).label("ended"))
+    return done.where(jobs.c.state == "succeeded", believed).group_by(jobs.c.kind).subquery()
+
 # %% ../../nbs/94_faces.metrics.ipynb #88f327d3
 def jobs_stopped(
     db: sa.Connection,
 ) -> dict[str, int]:  # kind → jobs; 0 where none
     "Jobs that were given up or wait for a person, and that no later success of their kind made up for."
-    done = sa.select(jobs.c.kind, sa.func.max(jobs.c.finished_at).label("ended"))
-    last = done.where(jobs.c.state == "succeeded").group_by(jobs.c.kind).subquery()
+    last, waits_ahead = last_successes(), ahead(jobs.c.finished_at, datetime.now(UTC))
     waits = (jobs.c.state == "dead") | ((jobs.c.state == "failed") & jobs.c.due_at.is_(None))
-    open_ = last.c.ended.is_(None) | ~(last.c.ended > jobs.c.finished_at)
+    open_ = last.c.ended.is_(None) | ~((last.c.ended > jobs.c.finished_at) | waits_ahead)
     found = sa.select(jobs.c.kind, sa.func.count()).outerjoin(last, last.c.kind == jobs.c.kind)
     rows = db.execute(found.where(waits, open_).group_by(jobs.c.kind)).all()
     return dict.fromkeys(JOB_KINDS, 0) | dict(map(tuple, rows))
@@ -249,23 +256,16 @@ def job_figures(place: Place) -> Iterator[GaugeMetricFamily]:
     "Jobs by kind and state, when each kind last succeeded and how long it took."
     if not sa.inspect(place.db).has_table(jobs.name):
         return
-    found = place.db.execute(
-        sa.select(jobs.c.kind, jobs.c.state, sa.func.count()).group_by(jobs.c.kind, jobs.c.state)
-    ).all()
+    each = (jobs.c.kind, jobs.c.state)
+    found = place.db.execute(sa.select(*each, sa.func.count()).group_by(*each)).all()
     states = dict.fromkeys(product(JOB_KINDS, JOB_STATES), 0)
     states |= {(kind, state): count for kind, state, count in found}
     yield gauge("jobs", "Jobs by kind and state.", states, ("kind", "state"))
     yield gauge("jobs_stopped", "Jobs that wait for a person.", jobs_stopped(place.db), ("kind",))
-    last = (
-        sa.select(jobs.c.kind, sa.func.max(jobs.c.finished_at).label("ended"))
-        .where(jobs.c.state == "succeeded")
-        .group_by(jobs.c.kind)
-        .subquery()
-    )
+    last = last_successes()
     same = (jobs.c.kind == last.c.kind) & (jobs.c.finished_at == last.c.ended)
-    rows = place.db.execute(
-        sa.select(jobs.c.kind, jobs.c.started_at, jobs.c.finished_at).join(last, same)
-    ).all()
+    ended = sa.select(jobs.c.kind, jobs.c.started_at, jobs.c.finished_at)
+    rows = place.db.execute(ended.join(last, same)).all()
     yield gauge(
         "job_last_success_timestamp_seconds",
         "When a kind of job last succeeded.",

@@ -82,7 +82,7 @@ SILENT_SECONDS = 300  # without a sign, after which a worker is not there or han
 
 def alive_file(settings: Settings) -> Path:
     "The file that a worker touches."
-    return settings.folder("logs") / "worker.alive"
+    return settings.home / "logs" / "worker.alive"
 
 # %% ../../nbs/88_jobs.bell.ipynb #5e0d7f03
 def give_sign(
@@ -91,7 +91,7 @@ def give_sign(
 ) -> None:
     "Say that a worker lives, or that it leaves; that it cannot be said is no reason to stop."
     with suppress(OSError):
-        file = alive_file(settings)
+        file = settings.folder("logs") / alive_file(settings).name
         file.unlink(missing_ok=True) if last else file.touch(mode=0o600)
 
 # %% ../../nbs/88_jobs.bell.ipynb #5e0d7f04

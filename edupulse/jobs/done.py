@@ -11,7 +11,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
-from .record import Job
+from .record import Job, latest_first
 from ..said import Said
 from ..store.engine import session
 from ..store.jobs import jobs
@@ -39,7 +39,7 @@ def done_with(
     "The last job of a kind that was made of something, if it was made of the same."
     chosen = sa.select(jobs).where(jobs.c.kind == kind, jobs.c.state == "succeeded")
     with session(engine, read_only=True) as db:
-        for row in db.execute(chosen.order_by(jobs.c.finished_at.desc()).limit(20)):
+        for row in db.execute(chosen.order_by(*latest_first(jobs.c.finished_at)).limit(20)):
             if row.provenance:
                 same = all(row.provenance.get(name) == provenance.get(name) for name in SAME)
                 return Job.of(row) if same else None
@@ -59,6 +59,6 @@ def last_import(
 ) -> str:
     "The id of the latest finished import."
     imports = historical_data_imports
-    order = sa.select(imports.c.id).where(imports.c.state == "finished").order_by(imports.c.started_at.desc())
+    done = sa.select(imports.c.id).where(imports.c.state == "finished")
     with session(engine, read_only=True) as db:
-        return str(db.scalar(order.limit(1)) or "")
+        return str(db.scalar(done.order_by(*latest_first(imports.c.started_at)).limit(1)) or "")

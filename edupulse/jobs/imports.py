@@ -19,7 +19,7 @@ from ..faces.train_basis import code_version
 from ..ingest.contract import Mapping, read_mapping
 from ..ingest.read import find_sources
 from .done import NO_EXPORT, Done, done_with, last_scored
-from .record import Job, Refused, Waits, Wish, add, utc
+from .record import Job, Refused, Waits, Wish, add, rank, utc
 from .schedule import day_of
 from .whole import check_whole
 from ..said import Said, said_by
@@ -62,7 +62,9 @@ def waiting(
         done = db.execute(chosen.where(imports.state == "finished", imports.file_name.in_(names))).all()
     if not done:
         return found[-1:], []
-    last, ended = max(name for name, _ in done), max(utc(moment) for _, moment in done).timestamp()
+    now = datetime.now(UTC)
+    last = max(name for name, _ in done)
+    ended = max((utc(moment) for _, moment in done), key=lambda moment: rank(moment, now)).timestamp()
     old = [each for each in found if each.name < last and each.name not in dict(map(tuple, done))]
     late = [each.name for each in old if each.stat().st_ctime > ended]
     return [each for each in found if each.name > last] or found[-1:], late

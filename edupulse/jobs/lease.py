@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WAIT', 'LONGEST', 'HOURS', 'Terms', 'lapsed', 'misdated', 'claimable', 'claim', 'bury', 'held', 'settle', 'heartbeat',
-           'succeed', 'fail', 'give_back', 'put_off', 'holder', 'refuse_second']
+           'last_beat', 'succeed', 'fail', 'give_back', 'put_off', 'holder', 'refuse_second']
 
 # %% ../../nbs/87_jobs.lease.ipynb #71885724
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from .record import Job
+from .record import Job, ahead, utc
 from ..said import Said, beside
 from ..settings import Settings
 from ..store.engine import session
@@ -181,6 +181,16 @@ def heartbeat(engine: sa.Engine, job: Job, terms: Terms, now: datetime | None = 
     lease = now + timedelta(seconds=terms.lease_seconds)
     return settle(engine, job, {"heartbeat_at": now, "lease_until": lease})
 
+# %% ../../nbs/87_jobs.lease.ipynb #n1beat02
+def last_beat(
+    engine: sa.Engine,
+    now: datetime,
+) -> datetime | None:
+    "When a worker last said of a job that it lives."
+    said = sa.select(sa.func.max(jobs.c.heartbeat_at)).where(~ahead(jobs.c.heartbeat_at, now))
+    with session(engine, read_only=True) as db:
+        return utc(db.scalar(said))
+
 # %% ../../nbs/87_jobs.lease.ipynb #4a6e72c8
 def succeed(
     engine: sa.Engine,
@@ -219,7 +229,7 @@ def fail(
         "due_at": due,
         "finished_at": now,
         "error": job.error or error,
-        "outcome": {**job.outcome, **({} if job.error else beside("why", error))},
+        "outcome": {**job.outcome, "last": str(error), **({} if job.error else beside("why", error))},
     }
     return state if settle(engine, job, {**ended, "worker": None, "lease_until": None}) else "lost"
 
@@ -240,11 +250,9 @@ def put_off(
     now = (now or datetime.now(UTC)).isoformat()
     since = min(job.outcome.get("since") or now, now)  # a clock that was ahead began nothing
     waits = {"state": "queued", "worker": None, "lease_until": None, "started_at": None}
-    return settle(
-        engine,
-        job,
-        {**waits, "due_at": due_at, "outcome": {"told": words, "since": since, **beside("said", words)}},
-    )
+    outcome = {name: job.outcome[name] for name in ("last", "why") if name in job.outcome}
+    outcome |= {"told": words, "since": since, **beside("said", words)}
+    return settle(engine, job, {**waits, "due_at": due_at, "outcome": outcome})
 
 # %% ../../nbs/87_jobs.lease.ipynb #da11a463
 def holder(

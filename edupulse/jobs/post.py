@@ -127,7 +127,9 @@ def bring(
         except Outage as error:
             told.note(settle(engine, mail, Outcome("queued", said_by(error))), said_by(error))
             raise
-        told.note(settle(engine, mail, outcome), outcome.error)
+        state = settle(engine, mail, outcome)
+        told.note(state, outcome.error)
+        logger("mail").debug("letter", letter=mail.number, end=state, run=mail.run)
 
 # %% ../../nbs/95_jobs.post.ipynb #1bf390fb
 def deliver(
@@ -187,4 +189,6 @@ def ask_for_mail(
     moment = next_due(engine, ways(settings), now)
     if moment is None or moment > now or is_asked(engine, now):
         return None
-    return add(engine, Wish("mail", f"mail of {now:%Y-%m-%d %H:%M:%S}"))
+    runs = {mail.run for channel in ways(settings) for mail in due(engine, channel, now)}
+    asked = {"run": runs.pop()} if len(runs) == 1 and all(runs) else {}
+    return add(engine, Wish("mail", f"mail of {now:%Y-%m-%d %H:%M:%S}", asked))

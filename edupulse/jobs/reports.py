@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from ..faces.train_basis import code_version
 from .done import Done, last_import, last_scored
 from .guards import out_of_term, sound_model
-from .record import Job, Refused, Wish, add
+from .record import Job, Refused, Wish, add, latest_first
 from .schedule import day_of, zone_of
 from .scores import scores_on
 from ..said import Said, quoted
@@ -52,7 +52,7 @@ def data_of(
     told = jobs.c.provenance
     scored = sa.select(told).where(jobs.c.kind == "score", jobs.c.state == "succeeded")
     with session(engine, read_only=True) as db:
-        rows = db.scalars(scored.order_by(jobs.c.finished_at.desc()).limit(20)).all()
+        rows = db.scalars(scored.order_by(*latest_first(jobs.c.finished_at)).limit(20)).all()
     known = [row["import"] for row in rows if row.get("as_of") == str(as_of) and row.get("import")]
     return (known or [last_import(engine)])[0][:8]
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from ..faces.train_basis import code_version
 from .done import Done, done_with, last_import, last_scored
-from .guards import check_fresh, inputs_hash, out_of_term, sound_model
+from .guards import check_asked, check_fresh, inputs_hash, out_of_term, sound_model
 from .record import Job, Refused
 from .schedule import day_of
 from ..release.again import ASKED
@@ -120,6 +120,7 @@ def do_score(settings: Settings, engine: sa.Engine, job: Job) -> Done:
     from edupulse.faces.reports import run_report
 
     model = sound_model(settings, engine)
+    check_asked(engine, job.arguments.get("as_of"))
     if why := no_week(settings, engine, job):
         return Done(Said("work.score.nothing", why=why))
     snapshot, features = make_features(settings, engine)

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from ..ingest.contract import Mapping, read_mapping
 from ..ingest.files import open_bytes
 from ..ingest.read import Source, find_sources, load_text, open_source, workbench
-from .record import Refused
+from .record import Refused, latest_first
 from .tail import FEW, WEEKS, by_school, lost_rows, places, thin_day
 from ..said import Said, said_by
 from ..store.engine import session
@@ -45,7 +45,7 @@ def rows_before(
     imports = historical_data_imports
     chosen = sa.select(imports.c.details).where(imports.c.state == "finished", imports.c.source == "csv")
     with session(engine, read_only=True) as db:
-        details = db.scalar(chosen.order_by(imports.c.started_at.desc()).limit(1)) or {}
+        details = db.scalar(chosen.order_by(*latest_first(imports.c.started_at)).limit(1)) or {}
     files = details.get("files", {}).items()
     return {each.get("relation", Path(name).stem): each.get("rows_read", 0) for name, each in files}
 

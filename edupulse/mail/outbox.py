@@ -6,6 +6,7 @@
 __all__ = ['ADDRESS', 'HOOK', 'is_address', 'is_line', 'Letter', 'put_within', 'put', 'Mail', 'listed', 'known_keys', 'counts']
 
 # %% ../../nbs/88_mail.outbox.ipynb #077f1165
+import os
 import re
 import unicodedata
 import uuid
@@ -16,7 +17,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..jobs.record import of_row
+from ..jobs.record import latest_first, of_row
+from ..logs import RUN
 from ..store.engine import session
 from ..store.post import MAIL_STATES, mails
 
@@ -50,6 +52,7 @@ class Letter:
     subject: str
     text: str
     html: str = ""  # the same, as a page; empty: plain text alone
+    run: str = ""  # the run whose work it tells of; empty: that in which it is put
 
     def __post_init__(self):
         "Refuse what could not be sent, or would be sent as something else."
@@ -82,9 +85,10 @@ def put_within(
     once = insert.on_conflict_do_nothing(index_elements=["key"]).returning(mails.c.key)
     now = now or datetime.now(UTC)
     waits, new = {"state": "queued", "queued_at": now, "due_at": now}, 0
+    within = os.environ.get(RUN)
     for each in letters:
         said = {"key": each.key, "subject": each.subject, "text": each.text, "html": each.html}
-        row = {"id": uuid.uuid4(), **said, **each.recipient, **waits}
+        row = {"id": uuid.uuid4(), **said, **each.recipient, **waits, "run": each.run or within}
         new += db.execute(once.values(**row)).first() is not None
     return new
 
@@ -120,6 +124,7 @@ class Mail:
     message_id: str | None
     error: str | None
     said: dict  # why: of what the error was made, as `Said.kept`; empty where another program said it
+    run: str | None
 
     @classmethod
     def of(cls, row: sa.Row) -> "Mail":
@@ -140,7 +145,7 @@ def listed(
     "Mails as they stand."
     chosen = sa.select(mails).where(mails.c.state.in_(states))
     with session(engine, read_only=True) as db:
-        rows = db.execute(chosen.order_by(mails.c.queued_at.desc(), mails.c.key).limit(limit))
+        rows = db.execute(chosen.order_by(*latest_first(mails.c.queued_at), mails.c.key).limit(limit))
         return [Mail.of(row) for row in rows]
 
 # %% ../../nbs/88_mail.outbox.ipynb #f21af20c

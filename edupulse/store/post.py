@@ -38,6 +38,7 @@ mails = sa.Table(
     sa.Column(
         "said", JSON, nullable=False, server_default="{}"
     ),  # why: its sentence of the catalogue and values
+    sa.Column("run", sa.String(40)),  # the run whose work it tells of; null: of none, or of several
     one_of("channel", MAIL_CHANNELS),
     one_of("state", MAIL_STATES),
     at_least("attempts", 0),
@@ -47,7 +48,7 @@ mails = sa.Table(
 )
 
 # %% ../../nbs/10_store.post.ipynb #fd171db4
-ALERT_KINDS = ("job", "silence", "calendar", "stale", "drift", "capacity", "pattern", "mail")
+ALERT_KINDS = ("job", "silence", "export", "calendar", "stale", "drift", "capacity", "pattern", "mail")
 
 # %% ../../nbs/10_store.post.ipynb #b6230584
 alerts = sa.Table(
