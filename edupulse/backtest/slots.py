@@ -30,8 +30,8 @@ def slot_curve(
     judged: pd.DataFrame,  # settled rows of one fold
     most: int,  # places, the longest list looked at
     points: int = 24,  # lengths that are told
-) -> pd.DataFrame:  # k, precision, recall (shares), brings (share of the places added that left)
-    "Precision and recall of lists of growing length, and what the last places brought."
+) -> pd.DataFrame:  # k, precision, weeks_found (shares), brings (share of the places added that left)
+    "What lists of growing length hold and find, and what the last places brought."
     if most < 1:
         raise ValueError(f"a list of {most} places; there must be one at least")
     weeks = judged.loc[judged["left"].notna() & ~judged["late_catch"], "as_of"].nunique()
@@ -40,7 +40,12 @@ def slot_curve(
     total = np.cumsum(found)[lengths - 1]
     added = np.diff(np.r_[0.0, total]) / (np.diff(np.r_[0, lengths]) * weeks)
     return pd.DataFrame(
-        {"k": lengths, "precision": total / (lengths * weeks), "recall": total / found.sum(), "brings": added}
+        {
+            "k": lengths,
+            "precision": total / (lengths * weeks),
+            "weeks_found": total / found.sum(),
+            "brings": added,
+        }
     )
 
 # %% ../../nbs/66_backtest.slots.ipynb #75f588aa
@@ -48,8 +53,8 @@ def slot_spans(
     judged: pd.DataFrame,  # settled rows of one fold
     lengths: np.ndarray,  # of the lists, rising
     resampling: Resampling = Resampling(),  # noqa: B008 (frozen)
-) -> pd.DataFrame:  # precision_low, precision_high, and so for recall and brings; a row for each length
-    "Where precision, recall and what the last places bring lie with the stated confidence."
+) -> pd.DataFrame:  # precision_low, precision_high, and so for weeks_found and brings; a row for each length
+    "Where precision, the weeks found and what the last places bring lie with the stated confidence."
     rows = judged[judged["left"].notna().to_numpy() & ~judged["late_catch"].to_numpy(bool)]
     place, left = places(rows)["place"].to_numpy(), rows["left"].to_numpy(float)
     drawn = []
@@ -63,30 +68,30 @@ def slot_spans(
     tail = (1 - resampling.confidence) / 2
     low, high = np.nanquantile(np.array(drawn), [tail, 1 - tail], axis=0)
     spans = {}
-    for number, name in enumerate(("precision", "recall", "brings")):
+    for number, name in enumerate(("precision", "weeks_found", "brings")):
         spans |= {f"{name}_low": low[number], f"{name}_high": high[number]}
     return pd.DataFrame(spans)
 
 # %% ../../nbs/66_backtest.slots.ipynb #1593b037
 def places_needed(
     curve: pd.DataFrame,  # as from `slot_curve`
-    recall: float,  # share of those who left that is to be found
+    weeks_found: float,  # share of the student-weeks before a leaving that is to be found
 ) -> float:  # places, between two lengths in proportion; missing if the curve does not reach it
-    "How many places a model needs to find a share of those who left."
-    found, lengths = np.r_[0.0, curve["recall"]], np.r_[0.0, curve["k"]]
-    if not recall <= found[-1]:
+    "How many places a model needs to find a share of the weeks before a leaving."
+    found, lengths = np.r_[0.0, curve["weeks_found"]], np.r_[0.0, curve["k"]]
+    if not weeks_found <= found[-1]:
         return float("nan")
-    above = int(np.searchsorted(found, recall))
+    above = int(np.searchsorted(found, weeks_found))
     if above == 0:
         return 0.0
-    share = (recall - found[above - 1]) / (found[above] - found[above - 1])
+    share = (weeks_found - found[above - 1]) / (found[above] - found[above - 1])
     return float(lengths[above - 1] + share * (lengths[above] - lengths[above - 1]))
 
 # %% ../../nbs/66_backtest.slots.ipynb #35696be3
 def at_places(
     curve: pd.DataFrame,  # as from `slot_curve`
     k: float,  # places
-    figure: str = "recall",  # precision or recall
+    figure: str = "weeks_found",  # or precision
 ) -> float:
     "What a list of a certain length finds."
     if not curve["k"].min() <= k <= curve["k"].max():

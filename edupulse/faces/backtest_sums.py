@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..evaluation.enough import LEAST_LEFT
-from .backtest_charts import name_of
+from .backtest_charts import name_of, names_of
 from .backtest_told import count_range
 from .evaluation_charts import model_scales
 from .look import PALETTE, Html, element, figure, join, svg, table
@@ -139,7 +139,7 @@ def sum_rows(
         value=[each["precision"]["value"] for each in folds["figures"]]
     )
     means = rows.loc[counting(folds).index].groupby("title")["value"].mean()
-    rows = rows.assign(name=rows["title"].map(name_of), mean=rows["title"].map(means))
+    rows = rows.assign(name=rows["title"].map(names_of(rows["title"])), mean=rows["title"].map(means))
     rows = rows.assign(latest=rows["fold"] == sorted(rows["fold"])[-1])
     return rows.sort_values("mean", ascending=False, kind="stable", ignore_index=True)
 

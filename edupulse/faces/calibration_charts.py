@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['STEPS', 'LOWEST', 'percent_steps', 'calibration_places', 'share_axis', 'calibration_dots', 'calibration_chart',
-           'curve_rows', 'part_name', 'curve_panels', 'curves_chart', 'curve_table']
+           'curve_rows', 'part_name', 'how_many_left', 'curve_panels', 'curves_chart', 'curve_table']
 
 # %% ../../nbs/91_faces.calibration_charts.ipynb #4ee456e5
 import altair as alt
 import pandas as pd
 
 from ..evaluation.assess import Assessment
-from .backtest_charts import name_of
+from .backtest_charts import name_of, names_of
 from .evaluation_charts import style_of
 from .look import PALETTE, Html, element, figure, join, svg, table
 
@@ -77,7 +77,7 @@ def calibration_dots(
     y = alt.Y("y:Q", title="Observed: share that left", scale=scale, axis=up)
     ends = pd.DataFrame({"x": [steps[0], steps[-1]], "y": [steps[0], steps[-1]]})
     kept = alt.Chart(ends).mark_line(strokeWidth=1, color=PALETTE["soft"], strokeDash=[3, 3]).encode(x=x, y=y)
-    word = alt.Chart(ends.tail(1)).mark_text(align="right", dx=-30, dy=4, color=PALETTE["soft"])
+    word = alt.Chart(ends.tail(1)).mark_text(align="right", dx=-30, dy=12, color=PALETTE["soft"])
     spans = (
         alt.Chart(placed)
         .mark_rule(strokeWidth=2, color=colour)
@@ -129,21 +129,26 @@ def part_name(
     return "all weeks" if (row.first, row.last) == (1, 10) else f"tenths {row.first} to {row.last}"
 
 # %% ../../nbs/91_faces.calibration_charts.ipynb #e86757ba
+def how_many_left(
+    counts: pd.Series,  # students who left, by point
+) -> str:
+    "On how many who left the points of a curve rest."
+    few, most = counts.min(), counts.max()
+    return f"{few:,} who left" if few == most else f"{few:,} to {most:,} who left at each dot"
+
+
 def curve_panels(
     points: pd.DataFrame,  # as from `curve_rows`, of one test period
 ) -> alt.ConcatChart:
     "One calibration drawing for each configuration, on the same axes."
     rows, panels = points.rename(columns={"share": "share_left"}), []
+    names = names_of(rows["title"].unique())
     for title, own in rows.groupby("title", sort=False):
-        colour = style_of(own["model"].iloc[0]).colour
-        dots = calibration_dots(own, colour, among=rows)
-        placed, steps = calibration_places(rows)
-        scale = alt.Scale(type="log", domain=[steps[0], steps[-1]], nice=False)
-        words = alt.Chart(placed.loc[own.index]).mark_text(align="left", dx=9, dy=4, fontSize=12)
-        words = words.encode(
-            x=alt.X("x:Q", scale=scale), y=alt.Y("y:Q", scale=scale), text="students_who_left:Q"
+        dots = calibration_dots(own, style_of(own["model"].iloc[0]).colour, among=rows)
+        head = alt.TitleParams(
+            names[title], subtitle=how_many_left(own["students_who_left"]), subtitleColor=PALETTE["soft"]
         )
-        panels.append((dots + words).properties(width=250, height=220, title=name_of(title)))
+        panels.append(dots.properties(width=250, height=220, title=head))
     return alt.concat(*panels, columns=3)
 
 # %% ../../nbs/91_faces.calibration_charts.ipynb #09ae0b47
@@ -155,8 +160,9 @@ def curves_chart(
     points = curve_rows(folds)
     if points.empty:
         return None
+    names = names_of(points["title"].unique())
     told = "; ".join(
-        f"{name_of(row.title)}, {part_name(row)}: {row.mean_risk:.2%} promised, {row.share:.2%} left ({row.low:.2%} to {row.high:.2%})"
+        f"{names[row.title]}, {part_name(row)}: {row.mean_risk:.2%} promised, {row.share:.2%} left ({row.low:.2%} to {row.high:.2%})"
         for row in points.itertuples()
     )
     return figure(svg(curve_panels(points), f"Calibration of each model\n{told}."), caption)

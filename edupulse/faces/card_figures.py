@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from ..evaluation.enough import is_enough
 from ..evaluation.fairness import CALLED, COLUMNS
 from .backtest_sums import folded
 from .calibration_charts import curve_rows, curve_table, curves_chart
@@ -21,9 +22,12 @@ from ..release.card import Card
 def by_year(
     card: Card,
 ) -> pd.DataFrame:  # as `Backtest.folds`, with the year for a title
-    "The folds of a model's kind, a drawing for each."
-    folds = pd.DataFrame(card.kept.folds(card.release.title))
-    return folds.assign(title=folds["fold"])
+    "The folds of a model's kind in which enough left, a drawing for each."
+    folds = card.kept.folds(card.release.title)
+    enough = [each for each in folds if is_enough(each["figures"]["students_who_left"], card.n_size)]
+    return pd.DataFrame(enough or folds[:0], columns=list(folds[0])).assign(
+        title=[each["fold"] for each in enough]
+    )
 
 # %% ../../nbs/91_faces.card_figures.ipynb #c6c1c3bb
 def stated_risk(
@@ -40,8 +44,7 @@ def stated_risk(
         return element("p", "Not drawn: too few left to say how often what is stated comes true.")
     caption = (
         "Networks of its kind in past years. Each dot is a tenth of the weeks by rising risk, or several together where fewer students "
-        "left in one than may be shown; the bar holds 95 of 100 draws of the students, the number counts those who left. On the dashed "
-        "line a promise is kept."
+        "left in one than may be shown; the bar holds 95 of 100 draws of the students. On the dashed line a promise is kept."
     )
     return join(
         [

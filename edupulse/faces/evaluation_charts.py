@@ -230,6 +230,7 @@ def curve_lines(
 def corner_names(
     values: dict[str, float],  # model → figure
     bottom: float,  # height of the lowest name, on an axis from 0 to 1
+    left: float = 0.5,  # where they begin, on an axis from 0 to 1; above 1 they stand beside the square
 ) -> alt.LayerChart:
     "Names with their line and figure, on the right of a unit square."
     models = list(values)
@@ -238,10 +239,10 @@ def corner_names(
     )
     rows["name"] = [f"{style_of(model).name} {values[model]:.3f}" for model in models]
     colour, dash = model_scales(models)
-    ends = pd.concat([rows.assign(x=0.5), rows.assign(x=0.57)])
+    ends = pd.concat([rows.assign(x=left), rows.assign(x=left + 0.07)])
     marks = alt.Chart(ends).mark_line().encode(x="x:Q", y="y:Q", color=colour, strokeDash=dash)
     words = (
-        alt.Chart(rows.assign(x=0.585))
+        alt.Chart(rows.assign(x=left + 0.085))
         .mark_text(align="left", fontSize=13)
         .encode(x="x:Q", y="y:Q", text="name:N", color=colour)
     )

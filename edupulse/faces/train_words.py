@@ -105,8 +105,8 @@ MEANINGS = {
     "Average precision": "How much of the list left, on average, as it grows until everybody who left is on it. By lot it "
     "would be {lot:.3f}.",
     "Calibration error (ECE)": "On average a stated risk is {points:.1f} percentage points off, where {lot:.1%} left.",
-    "Leavers on the week’s list": "Of those who left within {days} days, how many stood on the week’s list, which holds "
-    "{share:.1%} of all students.",
+    "Leavers on the week’s list": "Of those who left within {days} days of a week, the share on its list, which holds {share:.1%} "
+    "of all students: recall, the mean of the weeks.",
     "How near to the best possible": "Here the true risks are known. Drawing lots is 0\u00a0%, ordering students by "
     "their true risk is 100\u00a0%, and nothing can do better.",
 }

@@ -134,7 +134,16 @@ def train_again(
 # %% ../../nbs/69_release.again.ipynb #3831d12e
 LISTED = {"horizon_days": "horizon_days", "lookback_weeks": "lookback_weeks", "label_policy": "label_policies", "seed": "seeds",
           "history_years": "history_years", "config": "configs"}  # fmt: skip
-JUDGE = ("horizon_days", "lookback_weeks", "label_policy", "seed", "history_years", "members", "max_epochs", "judged_people")
+JUDGE = (
+    "horizon_days",
+    "lookback_weeks",
+    "label_policy",
+    "seed",
+    "history_years",
+    "members",
+    "max_epochs",
+    "judged_people",
+)
 
 
 def judging_asked(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import pandas as pd
 import sqlalchemy as sa
 
-from ..evaluation.enough import FEW
+from ..evaluation.enough import FEW, is_enough
 from ..evaluation.fairness import FAIL, UNSURE
 from ..model.checkpoint import read_folder
 from .again import made_with
@@ -111,10 +111,14 @@ def how_sure(
 def rivals_ahead(
     kept: Kept,
     title: str,
+    n_size: int = 0,  # smallest group that the district shows
 ) -> list[str]:
     "In which splits a rival's list held more of those who left."
     found = []
     for mine in kept.folds(title):
+        if not is_enough(mine["figures"]["students_who_left"], n_size):
+            found.append(f"In {mine['fold']} too few left to say whether a rival found more.")
+            continue
         alike = ("fold", "horizon_days", "label_policy")
         here = [
             each for each in kept.record["folds"] if all(each.get(name) == mine.get(name) for name in alike)
@@ -192,13 +196,15 @@ class Card:
     @property
     def failures(self) -> list[str]:
         "Where it fails, as far as anybody looked."
-        unseen = ahead_when_trained(self.notes, self.twin)
+        unseen = ahead_when_trained(self.notes, self.twin, self.n_size)
         if self.kept is None:
             return [*unseen, "No kept backtest has judged this kind of model, so nobody has looked further."]
         title, facts = self.release.title, self.kept.record.get("release", {}).get(self.release.title)
         ece = [each for each in self.release.reasons if "stated risk" in each]
         ece += [each for each in self.release.remarks if each.startswith(UNSEEN)]
-        lines = unseen + rivals_ahead(self.kept, title) + weak_schools(self.kept, title, self.n_size)
+        lines = (
+            unseen + rivals_ahead(self.kept, title, self.n_size) + weak_schools(self.kept, title, self.n_size)
+        )
         lines += [f"{each[:1].upper()}{each[1:]}." for each in ece] + weak_parts(self.year)
         lines += never_listed(self.kept, title, self.n_size)
         return lines + (audit_failures(facts, where_rest(self.kept, title)) if facts else [])
@@ -211,6 +217,7 @@ class Card:
 def ahead_when_trained(
     notes: Mapping,  # as from `training_notes`
     twin: ModelRecord | None = None,  # whose they are
+    n_size: int = 0,  # smallest group that the district shows
 ) -> list[str]:
     "Rivals whose list held more on the period that the model had never seen."
     models = notes.get("models", {})
@@ -218,6 +225,8 @@ def ahead_when_trained(
     others = [
         (name, figures["precision"]) for name, figures in models.items() if name not in ("network", "oracle")
     ]
+    if notes and not is_enough(notes["counts"]["students_who_left"], n_size):
+        return ["On the unseen period too few left to say whether a rival found more."]
     where = f"On the unseen period of its twin {twin.version}" if twin else "On its own unseen period"
     return [
         f"{where}, {called(name).lower()} found more: {theirs['value']:.1%} of its list left, {mine['value']:.1%} of this one "
@@ -235,7 +244,7 @@ def never_listed(
     "How many who left were on no list at all, in the latest split."
     last = kept.folds(title)[-1]
     lead = last["figures"].get("lead")
-    if not lead or lead["never"]["value"] is None or (lead["students"] or 0) < n_size:
+    if not lead or lead["never"]["value"] is None or not is_enough(lead["students"], n_size):
         return []
     span = lead["never"]
     return [

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..backtest.figures import settled_rows
+from ..evaluation.enough import is_enough
 from ..evaluation.groups import withheld
 from ..evaluation.metrics import Interval, Ranking, Resampling, auroc, seats
 from .evidence import Kept
@@ -29,14 +30,14 @@ def weak_schools(
         whole = rows.pop("all", None)
         schools |= set(rows)
         for name, row in rows.items():
-            few = row["students_who_left"] is not None and row["students_who_left"] < n_size
+            few = not is_enough(row["students_who_left"], n_size)
             if few or not row["recall"] or not whole or not whole["recall"]:
                 continue
             judged[name] = judged.get(name, 0) + 1
             if row["recall"]["high"] < whole["recall"]["low"]:
                 found.append(
-                    f"In {fold['fold']}, the list of school {name} held {row['recall']['value']:.0%} of its weeks before "
-                    f"leaving, where all schools' lists held {whole['recall']['value']:.0%}."
+                    f"In {fold['fold']}, the list of school {name} held {row['recall']['value']:.0%} of those who left soon after, "
+                    f"in the mean of the weeks, where all schools' lists held {whole['recall']['value']:.0%}."
                 )
     return found + silent_schools(judged, schools, len(kept.folds(title)))
 
@@ -78,7 +79,8 @@ def year_parts(
     hidden, told = withheld(left, n_size), []
     for name, part in parts.items():
         row = {"part": name, "weeks": len(part), "leavers": int(left[name]), "auroc": None, "precision": None}
-        told.append(row if hidden[name] or part["left"].all() else row | part_figures(part, resampling))
+        few = hidden[name] or not is_enough(int(left[name]), n_size)
+        told.append(row if few or part["left"].all() else row | part_figures(part, resampling))
     return told
 
 # %% ../../nbs/69_release.weak.ipynb #c0b3e20b
