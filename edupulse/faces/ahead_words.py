@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RULE', 'chosen_by_past', 'chosen_words', 'sides', 'who_found_whom', 'ahead_row', 'ahead_table', 'alone_found',
-           'not_ahead', 'seed_words', 'ahead_section', 'policy_table']
+           'not_ahead', 'seed_words', 'picked_words', 'ahead_section', 'policy_table']
 
 # %% ../../nbs/91_faces.ahead_words.ipynb #f213e1ce
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from ..backtest.ahead import AGAINST, SHARED, kept_back
 from ..backtest.choosing import RULES
 from ..evaluation.enough import FEW, LEAST_LEFT
 from .backtest_charts import name_of
-from .backtest_sums import folded, same_question
+from .backtest_sums import best_of_each, folded, same_question
 from .ledger_words import said_count, share_cell
 from .look import Html, element, join, table
 
@@ -54,7 +54,11 @@ def sides(
     first = dict(zip(same["model"], same["title"], strict=True))
     own = [first[name] for name in ("network", "blend") if name in first]
     rivals = [first[name] for name in AGAINST if name in first]
-    return list(dict.fromkeys([*own, *(title for title in chosen.values() if title not in rivals)])), rivals
+    own = list(dict.fromkeys([*own, *(title for title in chosen.values() if title not in rivals)]))
+    if own:
+        return own, rivals
+    best, *others = best_of_each(folds)
+    return [best], others
 
 # %% ../../nbs/91_faces.ahead_words.ipynb #e5cab932
 def who_found_whom(
@@ -134,6 +138,16 @@ def seed_words(
     )
     return f"Another seed would have given these shares of the places to somebody else: {churn}."
 
+# %% ../../nbs/91_faces.ahead_words.ipynb #83f3467f
+def picked_words(
+    title: str,  # of the configuration that is compared first
+    chosen: Mapping[str, str],  # test period → title
+) -> str:  # nothing where it stood in the grid to be compared, or was chosen beforehand
+    "That the best of plain models was picked by what is compared."
+    if title.partition(",")[0] in ("network", "blend") or title in chosen.values():
+        return ""
+    return f"{name_of(title)} was picked for these comparisons because it found the most in these very periods, which flatters it."
+
 # %% ../../nbs/91_faces.ahead_words.ipynb #a86abc47
 def ahead_section(
     apart: pd.DataFrame,  # as from `ahead_of`; empty where nobody is compared
@@ -143,11 +157,12 @@ def ahead_section(
 ) -> Html:
     "Where the network and what is made with it are ahead, and where not."
     if apart.empty:
-        return join(
-            [chosen_words(chosen), element("p", "Nothing here has a network to compare with a rival.")]
-        )
+        return join([chosen_words(chosen), element("p", "One model was run, so nobody is compared.")])
     said = [not_ahead(part, n_size) for _, part in apart.groupby("title", sort=False)]
-    items = element("ul", [element("li", each) for each in [*said, seed_words(seeds)]])
+    said += [picked_words(apart["title"].iloc[0], chosen)]
+    drawn = {title.partition(",")[0] for title in apart["title"]} & {"network", "blend"}
+    said += [seed_words(seeds)] if drawn else []
+    items = element("ul", [element("li", each) for each in said if each])
     every = f"Each of {len(apart)} comparisons, with its interval and who found whom"
     return join([chosen_words(chosen), items, folded(every, ahead_table(apart, n_size))])
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ALIKE', 'QUESTION', 'SUMS', 'twins', 'once', 'distinct', 'pair_words', 'alike_words', 'same_question', 'lean_years',
            'counting', 'left_out', 'best_of_each', 'sum_rows', 'sum_marks', 'sum_chart', 'spread', 'value_or_words',
-           'sum_basis', 'sum_table', 'contents', 'folded']
+           'sum_basis', 'sum_row', 'sum_table', 'contents', 'folded']
 
 # %% ../../nbs/91_faces.backtest_sums.ipynb #ccf7be14
 from collections.abc import Callable, Mapping, Sequence
@@ -228,30 +228,38 @@ def sum_basis(
     return f"{many}; {usual or 'the share of the weeks that were followed by leaving is not shown'}."
 
 # %% ../../nbs/91_faces.backtest_sums.ipynb #bfc28326
+def sum_row(
+    own: pd.DataFrame,  # folds of one configuration that count
+    told: pd.Series,  # their figures as from `told_folds`
+    lifts: pd.DataFrame,  # as from `lifts_over`
+) -> list:  # cells, without the name
+    "What one configuration comes to."
+    cells = [spread([get(figures) for figures in told.loc[own.index]], form) for form, get in SUMS.values()]
+    over = lifts[lifts["title"].isin(own["title"]) & lifts["fold"].isin(own["fold"])]
+    return [cells[0], spread(over["value"].tolist(), "{:.1f} ×"), *cells[1:]]
+
+
 def sum_table(
     folds: pd.DataFrame,  # as in `Backtest.folds`
     told: pd.Series,  # their figures as from `told_folds`, and of other folds too
     lifts: pd.DataFrame,  # as from `lifts_over`
     n_size: int,  # smallest group that the district shows
 ) -> Html:
-    "Every configuration in one row, with nothing that the folds below it hide."
-    rows, judged, order = [], counting(folds), sum_rows(folds)["title"].unique()
-    asked = folds[QUESTION].drop_duplicates().apply(tuple, axis=1).tolist()
-    place = {row.title: asked.index((row.horizon_days, row.label_policy)) for row in folds.itertuples()}
-    for title in sorted(order, key=place.get):
-        own = judged[judged["title"] == title]
-        own_told = told.loc[own.index]
-        cells = [spread([get(figures) for figures in own_told], form) for form, get in SUMS.values()]
-        over = lifts[(lifts["title"] == title) & lifts["fold"].isin(own["fold"])]
-        lift = spread(over["value"].tolist(), "{:.1f} ×")
-        rows.append([name_of(title), cells[0], lift, *cells[1:]])
-    caption = (
-        f"The mean of {judged['fold'].nunique()} test periods, lowest to highest in small letters. {left_out(folds)}"
-        f"{sum_basis(judged, told, n_size)}"
-    )
-    heads = list(SUMS)
+    "Every configuration in one row, with nothing that the folds below it hide; a table for each question."
+    tables, several, heads = [], len(folds[QUESTION].drop_duplicates()) > 1, list(SUMS)
     heads = ["Configuration", heads[0], "Lift over rules", *heads[1:]]
-    return table(heads, rows, caption, numeric=range(1, len(heads)))
+    for (horizon, policy), part in folds.groupby(QUESTION, sort=False):
+        judged, names = counting(part), names_of(part["title"])
+        parts = {title: judged[judged["title"] == title] for title in sum_rows(part)["title"].unique()}
+        rows = [[names[title], *sum_row(own, told, lifts)] for title, own in parts.items()]
+        periods = judged["fold"].nunique()
+        caption = (
+            f"{f'Within {horizon} days, {policy} labels. ' if several else ''}"
+            f"{'One test period' if periods == 1 else f'The mean of {periods} test periods, lowest to highest in small letters'}. "
+            f"{left_out(part)}{sum_basis(judged, told, n_size)}"
+        )
+        tables.append(table(heads, rows, caption, numeric=range(1, len(heads))))
+    return join(tables)
 
 # %% ../../nbs/91_faces.backtest_sums.ipynb #6663e281
 def contents(
@@ -265,6 +273,8 @@ def contents(
 def folded(
     words: str,  # what lies below, and how much of it
     *blocks,  # markup
+    printed: bool = False,  # whether paper has it without being asked
 ) -> Html:
-    "Closed on a screen until it is asked for, open on paper."
-    return element("details", element("summary", words), *blocks, class_="folded")
+    "Closed until it is asked for, on a screen and on paper."
+    kind = "folded printed" if printed else "folded"
+    return element("details", element("summary", words), *blocks, class_=kind)
