@@ -126,23 +126,24 @@ def test_training_takes_the_gpu_by_itself(district):
     from edupulse.training.loop import Keeper, make_trainer, precision_name
 
     training = replace(TRAINING, max_epochs=1, members=1, closing_epochs=0)
-    assert precision_name(training) == ("bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed")
+    assert precision_name(training) == "32-true", "half precision only where it is asked for"
     assert make_trainer(training, Keeper("", False), stops=False).strategy.root_device.type == "cuda"
     torch.cuda.reset_peak_memory_stats()
     model = RiskModel(STILL, training).fit(district.sequences, district.labels)
     material = sum(block.nbytes for block in district.sequences.inputs.values())
     assert torch.cuda.max_memory_allocated() > material, "the material was learnt from there"
     assert {value.device.type for value in model.members_[0].state_dict().values()} == {"cpu"}
+    assert model.trained_on_ == {"device": torch.cuda.get_device_name(0), "precision": "32-true"}
 
 
 def test_full_precision_comes_to_the_same_as_on_the_processor(district, fitted):
-    found = apart(district, fitted("gpu", "32"), fitted("cpu"))
+    found = apart(district, fitted("gpu"), fitted("cpu"))
     assert found.mean < 1e-3 and found.most < 2e-2 and found.auroc < 1e-3 and found.ece < 1e-4
 
 
 def test_half_precision_is_off_by_what_it_rounds(district, fitted):
-    found = apart(district, fitted("gpu"), fitted("cpu"))
-    full = apart(district, fitted("gpu", "32"), fitted("cpu"))
+    found = apart(district, fitted("gpu", "bf16"), fitted("cpu"))
+    full = apart(district, fitted("gpu"), fitted("cpu"))
     assert full.mean < found.mean / 10 and found.mean < 0.1 and found.auroc < 0.01 and found.ece < 0.002
 
 
@@ -153,7 +154,7 @@ def test_with_dropout_it_is_another_seed_and_no_more(district, fitted):
     assert here.mean < 1.5 * seeds.mean
 
 
-@pytest.mark.parametrize("precision", ["auto", "32"])
+@pytest.mark.parametrize("precision", ["auto", "bf16"])
 def test_the_same_seed_makes_the_same_model(district, fitted, precision):
     config = ModelConfig(hidden=8)
     first = fitted("gpu", precision, config)

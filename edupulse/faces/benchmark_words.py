@@ -131,7 +131,7 @@ def benchmark_headline(
         "lost by then.",
         f"Who fails or withdraws is ordered at {last['auroc'].value:.3f} on day {last['moment']} from assessments alone"
         f"{beside}.",
-        f"{sum(goal.held for goal in goals)} of {len(goals)} goals are held.",
+        f"Goals held: {sum(goal.held for goal in goals)} of {len(goals)}.",
     ]
     return join([element("h1", verdict_title(ahead)), element("p", " ".join(told))])
 

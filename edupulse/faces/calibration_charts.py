@@ -8,6 +8,7 @@ __all__ = ['STEPS', 'LOWEST', 'percent_steps', 'calibration_places', 'share_axis
 
 # %% ../../nbs/91_faces.calibration_charts.ipynb #4ee456e5
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from ..evaluation.assess import Assessment
@@ -36,7 +37,8 @@ def percent_steps(
         inner = [
             step for step in STEPS if first * room < step < last / min(room, 2) and f"{step:e}"[0] in digits
         ]
-        if len(inner) + 2 <= most:
+        steps = np.log10([first, *inner, last])
+        if len(steps) <= most and np.diff(steps).min() >= 0.7 * (steps[-1] - steps[0]) / most:
             break
     return [first, *inner, last]
 
@@ -77,7 +79,7 @@ def calibration_dots(
     y = alt.Y("y:Q", title="Observed: share that left", scale=scale, axis=up)
     ends = pd.DataFrame({"x": [steps[0], steps[-1]], "y": [steps[0], steps[-1]]})
     kept = alt.Chart(ends).mark_line(strokeWidth=1, color=PALETTE["soft"], strokeDash=[3, 3]).encode(x=x, y=y)
-    word = alt.Chart(ends.tail(1)).mark_text(align="right", dx=-30, dy=12, color=PALETTE["soft"])
+    word = alt.Chart(ends.tail(1)).mark_text(align="right", dx=-4, dy=84, color=PALETTE["soft"])
     spans = (
         alt.Chart(placed)
         .mark_rule(strokeWidth=2, color=colour)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..evaluation.groups import withheld
 from .look import Html, element, join, table
+from .train_basis import device_words
 from ..release.again import judge_again, train_again
 from ..release.card import Card, learned_until
 
@@ -137,6 +138,7 @@ def reproduce(
         "Run of its training in MLflow": model.run or "missing",
         "Code of its training": card.notes.get("versions", {}).get("Code", "missing")
         + (" (of its twin)" if card.twin else ""),
+        "Trained on": device_words(kept.get("trained_on", {})),
         "Data (fingerprint of the snapshot)": kept.get("data_fingerprint") or "missing",
         "Kept backtest": f"{card.release.backtest}, as {card.release.title}" if card.kept else "missing",
         "Runs of its folds in MLflow": runs,

@@ -58,7 +58,8 @@ def regret_marks(
     named = TITLES[rows["figure"].iloc[0]]
     furthest = 1.15 * max(rows["regret"].max(), rows["by_lot"].max(), 1e-3)
     scale = alt.Scale(domain=[0, furthest], nice=False)
-    x = alt.X("regret:Q", scale=scale, title=f"{named}: what the best reached, less what the picked one did")
+    look = alt.Axis(format=".1%" if rows["figure"].iloc[0] == "precision" else ".3f", tickCount=7)
+    x = alt.X("regret:Q", scale=scale, axis=look, title=f"{named}: what the best reached, less what the picked one did")
     bars = alt.Chart(mean).mark_bar(height=12, color=PALETTE["bar"]).encode(x=x, y=y)
     lot = alt.Chart(mean).mark_tick(thickness=2, size=20, color=PALETTE["bar_low"]).encode(x="by_lot:Q", y=y)
     dots = (
@@ -68,7 +69,7 @@ def regret_marks(
     )
     worst = rows.groupby(["name", "regret"], as_index=False)["period"].agg(", ".join)
     words = (
-        alt.Chart(worst).mark_text(align="left", dx=8, dy=-9, fontSize=11).encode(x=x, y=y, text="period:N")
+        alt.Chart(worst).mark_text(align="left", dx=4, dy=-13, fontSize=11).encode(x=x, y=y, text="period:N")
     )
     return (bars + lot + dots + words).properties(width=560, height=46 * len(mean))
 

@@ -109,7 +109,7 @@ def band_chart(
 ) -> Html:
     "The share of each band that left within the horizon."
     rows = band_rows(assessment)
-    look = alt.Axis(ticks=False, domain=False, labelFontSize=14, labelColor=PALETTE["ink"])
+    look = alt.Axis(ticks=False, domain=False, labelPadding=6, labelFontSize=14, labelColor=PALETTE["ink"])
     y = alt.Y("title:N", sort=list(rows["title"]), title=None, axis=look)
     x = alt.X("left_horizon:Q", title="Left within the horizon", axis=alt.Axis(format="%", tickCount=6))
     bars = alt.Chart(rows).mark_bar(height=22, color=PALETTE["bar"], stroke=PALETTE["accent"])

@@ -9,7 +9,7 @@ __all__ = ['WAYS_IN_WORDS', 'HEADS', 'best_ways', 'year_words', 'update_headline
 # %% ../../nbs/91_faces.update_words.ipynb #f904fff5
 import pandas as pd
 
-from ..evaluation.enough import LEAST_LEFT
+from ..evaluation.enough import FEW, LEAST_LEFT
 from .look import Html, element, join, table
 from .train_words import stacked
 
@@ -57,14 +57,14 @@ def update_headline(
     else:
         title = "No way is among the best in every year"
     said = [year_words(fold, ways) for fold, ways in best.items()]
-    said += [f"{fold}: fewer than {LEAST_LEFT} left, so nothing is said of a way." for fold in few]
+    said += (
+        [f"{' and '.join(few)}: fewer than {LEAST_LEFT} left, so nothing is said of a way."] if few else []
+    )
     return join([element("h1", title), element("p", " ".join(said), class_="lede")])
 
 # %% ../../nbs/91_faces.update_words.ipynb #a504a3e2
 def way_cells(row) -> list:  # a row of `ways_table`, with attributes
-    "The figures of one way; none where too few left."
-    if row.students_who_left < LEAST_LEFT:
-        return ["too few left"] * len(HEADS)
+    "The figures of one way."
     spans = [
         stacked(f"{getattr(row, name):.3f}", getattr(row, f"{name}_low"), getattr(row, f"{name}_high"))
         for name in ("auroc", "average_precision", "precision")
@@ -86,8 +86,12 @@ def update_table(
     ways: pd.DataFrame,  # as from `ways_table`
 ) -> Html:
     "Every way in every test period."
-    rows = [[row.fold, WAYS_IN_WORDS[row.way], *way_cells(row)] for row in ways.itertuples()]
-    counts = ways.drop_duplicates("fold")
+    counts, rows = ways.drop_duplicates("fold"), []
+    for fold, part in ways.groupby("fold", sort=False):
+        if part["students_who_left"].iloc[0] < LEAST_LEFT:
+            rows.append([fold, "any of them", FEW, *["–"] * (len(HEADS) - 1)])
+        else:
+            rows += [[fold, WAYS_IN_WORDS[row.way], *way_cells(row)] for row in part.itertuples()]
     n = "; ".join(
         f"{row.fold}: {row.weeks:,} weeks, {left_words(row.students_who_left)} left"
         for row in counts.itertuples()
@@ -104,6 +108,8 @@ def forgetting_words(
     forgotten: pd.DataFrame,  # as from `forgetting_table`
 ) -> Html:
     "How each way's last model does on the year before."
+    if (forgotten["students_who_left"] < LEAST_LEFT).any():
+        return element("p", "Too few left in the year before to say what was forgotten.")
     rows = [[WAYS_IN_WORDS.get(row.way, row.way), *way_cells(row)] for row in forgotten.itertuples()]
     caption = "The school year before the course, which all had learned from: the first model, and each way’s last one."
     return table(["Network", *HEADS], rows, caption, numeric=range(1, 5))

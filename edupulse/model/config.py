@@ -176,7 +176,7 @@ class TrainingConfig:
     foresight: float = 0.0  # weight of also foretelling the inputs of four weeks later; 0: not asked for
     early_weeks: int = 16  # weeks of a school year that count in full while learning
     late_weight: float = 1.0  # what the weeks after them count
-    precision: str = "auto"  # auto, 32, bf16 or 16; auto is mixed on a GPU and 32 without
+    precision: str = "auto"  # auto, 32, bf16 or 16; auto is 32
     accelerator: str = "auto"  # auto, cpu or gpu
     threads: int = 1  # of the processor; part of what makes a run repeatable
     progress: bool = True  # a bar on standard error

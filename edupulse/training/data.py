@@ -231,3 +231,4 @@ class Trained:
 
     network: nn.Module  # on the processor, in eval mode
     history: pd.DataFrame  # epoch, training_loss, validation_loss
+    on: dict[str, str] = field(default_factory=dict)  # device, by its make, and precision

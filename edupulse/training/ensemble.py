@@ -165,6 +165,7 @@ class Grown:
     history: pd.DataFrame  # member, stage, epoch, training_loss, validation_loss
     usual_risk: float  # the mean risk of the weeks that calibrated
     trust: float  # what the evidence of a record was worth in them
+    on: dict[str, str]  # the device of the training, by its make, and its precision
 
 # %% ../../nbs/54_training.ensemble.ipynb #b1c96501
 def goals_at(
@@ -292,4 +293,4 @@ def grow_ensemble(
         trial, grown = learn_in_time(ensemble, sequences, split, goals, training)
     ensemble = replace(ensemble, calibrator=fit_calibrator(*trial))
     history = pd.concat([trained.history for trained in grown], ignore_index=True)
-    return Grown(ensemble, split, history, *gauge(ensemble, trial))
+    return Grown(ensemble, split, history, *gauge(ensemble, trial), grown[0].on)

@@ -121,7 +121,8 @@ def describe_learning(
     table = model.split_.timeline()
     for name in ("start", "end"):
         table[name] = table[name].dt.date.astype(str)
-    return {
+    where = {"trained_on": model.trained_on_} if model.trained_on_ else {}
+    return where | {
         "format": FORMAT,
         "model": asdict(model.config),
         "training": asdict(model.training),
@@ -174,6 +175,7 @@ def model_from(
     model.history_ = pd.DataFrame(known["history"], columns=HISTORY)
     model.split_ = split_from(known)
     model.usual_risk_, model.trust_ = known["usual_risk"], known["trust"]
+    model.trained_on_ = known.get("trained_on", {})
     spread = files.get("reference.json")
     model.reference_ = reference_from(spread) if spread else None
     usual = load(files["scale.safetensors"])
@@ -241,7 +243,7 @@ def fit_model(
     model.feature_version_ = sequences.feature_version
     model.columns_ = dict(sequences.columns)
     model.ensemble_, model.split_, model.history_ = grown.ensemble, grown.split, grown.history
-    model.usual_risk_, model.trust_ = grown.usual_risk, grown.trust
+    model.usual_risk_, model.trust_, model.trained_on_ = grown.usual_risk, grown.trust, grown.on
     model.reference_ = spread_of(model, sequences)
     model.version_ = version_of(model_files(model))
     return model

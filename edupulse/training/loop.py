@@ -5,7 +5,7 @@ best weights it had."""
 
 # %% auto #0
 __all__ = ['FORESIGHT_WEEKS', 'PRECISIONS', 'batch_loss', 'hazard_loss', 'foretell_loss', 'RiskTask', 'Keeper', 'precision_name',
-           'make_trainer', 'train_network']
+           'make_trainer', 'device_name', 'train_network']
 
 # %% ../../nbs/52_training.loop.ipynb #91ffa3e8
 import logging
@@ -137,17 +137,14 @@ class Keeper(Callback):
         self.bar.close()
 
 # %% ../../nbs/52_training.loop.ipynb #e18876ef
-PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+PRECISIONS = {"auto": "32-true", "32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
 def precision_name(
     training: TrainingConfig,
 ) -> str:  # in Lightning's words
-    "Mixed precision where there is a GPU to gain from it, full precision otherwise."
-    if training.precision != "auto":
-        return PRECISIONS[training.precision]
-    gpu = torch.cuda.is_available() and training.accelerator != "cpu"
-    return PRECISIONS["bf16" if gpu and torch.cuda.is_bf16_supported() else "16" if gpu else "32"]
+    "In how many bits a network is trained."
+    return PRECISIONS[training.precision]
 
 # %% ../../nbs/52_training.loop.ipynb #a6aeee9f
 def make_trainer(
@@ -178,6 +175,17 @@ def make_trainer(
         num_sanity_val_steps=0,
     )
 
+# %% ../../nbs/52_training.loop.ipynb #3fa6e714
+def device_name(
+    device: torch.device,
+) -> str:  # no name of a machine
+    "What a device is called, as its maker calls it."
+    return (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else {"cpu": "processor"}.get(device.type, device.type)
+    )
+
 # %% ../../nbs/52_training.loop.ipynb #a07879c6
 def train_network(
     network: nn.Module,
@@ -200,4 +208,5 @@ def train_network(
         warnings.simplefilter("ignore")  # Lightning's advice on workers, and that a loop has no validation
         trainer.fit(RiskTask(network, training, steps), learn.on(device), stop and stop.on(device))
     network.cpu().load_state_dict(keeper.state)
-    return Trained(network.eval(), pd.DataFrame(keeper.losses))
+    on = {"device": device_name(device), "precision": trainer.precision}
+    return Trained(network.eval(), pd.DataFrame(keeper.losses), on)

@@ -191,6 +191,7 @@ def record_model(
     hyperparameters |= {
         "feature_version": model.feature_version_,
         "data_fingerprint": record.data_fingerprint,
+        "trained_on": model.trained_on_,
     } | ({"asked": dict(record.asked)} if record.asked else {})
     hyperparameters["registry_number"] = register(client, run, model, record.alias)
     metrics = dict(record.metrics) | learning_figures(model)

@@ -257,6 +257,7 @@ def renewed(
     trial = Trial.of(heard, goals.rows(torch.from_numpy(some)), parts["calibrate"][some, : heard.shape[1]])
     other.ensemble_ = replace(ensemble, calibrator=fit_calibrator(*trial))
     other.usual_risk_, other.trust_ = gauge(other.ensemble_, trial)
+    other.trained_on_ = model.trained_on_ | {"updated_on": "processor"}
     masks = {"learn": parts["news"] | parts["replay"], "stop": np.zeros_like(parts["news"])}
     masks |= {"close": masks["stop"], "calibrate": parts["calibrate"], "turn": turn}
     there = {name: weeks for name, weeks in parts.items() if weeks.any()}
