@@ -59,7 +59,12 @@ def regret_marks(
     furthest = 1.15 * max(rows["regret"].max(), rows["by_lot"].max(), 1e-3)
     scale = alt.Scale(domain=[0, furthest], nice=False)
     look = alt.Axis(format=".1%" if rows["figure"].iloc[0] == "precision" else ".3f", tickCount=7)
-    x = alt.X("regret:Q", scale=scale, axis=look, title=f"{named}: what the best reached, less what the picked one did")
+    x = alt.X(
+        "regret:Q",
+        scale=scale,
+        axis=look,
+        title=f"{named}: what the best reached, less what the picked one did",
+    )
     bars = alt.Chart(mean).mark_bar(height=12, color=PALETTE["bar"]).encode(x=x, y=y)
     lot = alt.Chart(mean).mark_tick(thickness=2, size=20, color=PALETTE["bar_low"]).encode(x="by_lot:Q", y=y)
     dots = (
