@@ -224,7 +224,8 @@ def sum_basis(
     shares = [said["prevalence"] for _, said in both if said["prevalence"] is not None]
     where = "each" if len(left) == len(both) else "each that may be told"
     many = f"In {where} {count_range(left, n_size)} students left" if left else "How many left is not shown"
-    usual = f"{min(shares):.2%} to {max(shares):.2%} of the weeks were followed by leaving" if shares else ""
+    ends = dict.fromkeys(f"{edge(shares):.2%}" for edge in (min, max)) if shares else ()
+    usual = f"{' to '.join(ends)} of the weeks were followed by leaving" if shares else ""
     return f"{many}; {usual or 'the share of the weeks that were followed by leaving is not shown'}."
 
 # %% ../../nbs/91_faces.backtest_sums.ipynb #bfc28326
@@ -238,7 +239,7 @@ def sum_row(
     over = lifts[lifts["title"].isin(own["title"]) & lifts["fold"].isin(own["fold"])]
     return [cells[0], spread(over["value"].tolist(), "{:.1f} ×"), *cells[1:]]
 
-
+# %% ../../nbs/91_faces.backtest_sums.ipynb #7eb188e5
 def sum_table(
     folds: pd.DataFrame,  # as in `Backtest.folds`
     told: pd.Series,  # their figures as from `told_folds`, and of other folds too

@@ -138,7 +138,7 @@ def how_many_left(
     few, most = counts.min(), counts.max()
     return f"{few:,} who left" if few == most else f"{few:,} to {most:,} who left at each dot"
 
-
+# %% ../../nbs/91_faces.calibration_charts.ipynb #2859ca30
 def curve_panels(
     points: pd.DataFrame,  # as from `curve_rows`, of one test period
 ) -> alt.ConcatChart:

@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['MEASURED', 'card_head', 'say_use', 'say_missing', 'few_words', 'say_twin', 'model_figures', 'cell', 'split_figures',
-           'rival_table', 'band_table', 'share_words', 'say_lead', 'fairness_verdicts', 'failure_list', 'year_table',
-           'part_cell']
+           'rival_table', 'band_table', 'share_words', 'say_lead', 'fairness_verdicts', 'failure_list']
 
 # %% ../../nbs/91_faces.card_words.ipynb #1d6698cf
 from collections.abc import Mapping
@@ -15,7 +14,6 @@ import pandas as pd
 from ..evaluation.enough import FEW, is_enough, least_left
 from ..evaluation.fairness import CALLED, FAIL, PASS, UNSURE
 from ..evaluation.groups import PROTECTED
-from ..evaluation.metrics import Interval
 from .backtest_charts import name_of
 from .card_basis import band_rows, counted_people, shy
 from .card_figures import say_lot
@@ -297,29 +295,3 @@ def failure_list(
 ) -> Html:
     "Where it fails, as far as anybody looked."
     return element("ul", [element("li", line) for line in card.failures])
-
-# %% ../../nbs/91_faces.card_words.ipynb #1a281457
-def year_table(
-    card: Card,
-) -> Html:
-    "How well it does in each part of the school year."
-    if card.year is None:
-        return notice("Missing: the judged weeks of the backtest are not on this machine.", alert=True)
-    rows = [
-        [
-            each["part"],
-            f"{each['weeks']:,}",
-            shy(each["leavers"], card.n_size),
-            *(part_cell(each[name]) for name in ("auroc", "precision")),
-        ]
-        for each in card.year
-    ]
-    return table(["Part of the year", "Weeks judged", "Students who left soon after", "AUROC", "Precision"], rows,
-                 "Over the school year", numeric=range(1, 5))  # fmt: skip
-
-# %% ../../nbs/91_faces.card_words.ipynb #72335f0e
-def part_cell(
-    span: Interval | None,
-) -> Html | str:
-    "A figure of a part of the year."
-    return "too few left" if span is None else stacked(f"{span.value:.3f}", span.low, span.high)

@@ -36,8 +36,11 @@ def lead_rows(
     for row in folds.sort_values("fold", kind="stable").itertuples():
         start = 0.0
         shares = {part: row.figures["lead"][part]["value"] for part in PARTS if part != "hidden"}
-        known = {part: share for part, share in shares.items() if share is not None}
-        known |= {"hidden": 1 - sum(known.values())} if len(known) < len(shares) else {}
+        rest = 1 - sum(share or 0.0 for share in shares.values())
+        known = {
+            "hidden" if share is None else part: rest if share is None else share
+            for part, share in shares.items()
+        }
         for part, share in known.items():
             words = (
                 "not told" if part == "hidden" and share > 0.15 else f"{share:.0%}" if share >= 0.06 else ""
@@ -101,7 +104,9 @@ def lead_chart(
         + (f", by lot {by_lot[fold, name]:.0%} 60 days ahead" if (fold, name) in by_lot else "")
         for (fold, name), part in rows.groupby(["fold", "name"], sort=False)
     ]
-    order = ", ".join(words for part, (words, _) in PARTS.items() if part in set(rows["part"]))
+    there = {part: words for part, (words, _) in PARTS.items() if part in set(rows["part"])}
+    white = f"; white: {there.pop('hidden')}" if "hidden" in there else ""
+    order = ", ".join(there.values()) + white
     stroke = (
         "" if lots.empty else "The upright stroke: 60 days ahead on a list by lot, as long and as steady. "
     )
