@@ -66,7 +66,7 @@ def regret_marks(
         title=f"{named}: what the best reached, less what the picked one did",
     )
     bars = alt.Chart(mean).mark_bar(height=12, color=PALETTE["bar"]).encode(x=x, y=y)
-    lot = alt.Chart(mean).mark_tick(thickness=2, size=20, color=PALETTE["bar_low"]).encode(x="by_lot:Q", y=y)
+    lot = alt.Chart(mean).mark_tick(thickness=3, size=22, color=PALETTE["ink"]).encode(x="by_lot:Q", y=y)
     dots = (
         alt.Chart(rows)
         .mark_point(size=60, filled=True, opacity=0.9, color=PALETTE["accent"])
