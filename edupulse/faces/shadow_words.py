@@ -68,8 +68,8 @@ def duel_table(
         behind = change.high < 0 if name != "brier" else change.low > 0
         word = "challenger ahead" if ahead else "champion ahead" if behind else "not told apart"
         digits = 5 if name == "brier" else 3
-        span = element("div", f"[{change.low:+.{digits}f}, {change.high:+.{digits}f}]", class_="small")
-        spans = join([f"{change.value:+.{digits}f}", span])
+        span = element("div", f"[{change.low:+z.{digits}f}, {change.high:+z.{digits}f}]", class_="small")
+        spans = join([f"{change.value:+z.{digits}f}", span])
         rows.append([NAMES[name], f"{mine:.{digits}f}", f"{theirs:.{digits}f}", spans, word])
     heads = ["Figure", "Champion", "Challenger", "Difference", "In a word"]
     return table(heads, rows, "Champion and challenger on the same weeks", numeric=range(1, 4))
