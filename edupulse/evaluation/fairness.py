@@ -236,7 +236,9 @@ def say_failure(
     row,  # of an audit's table, failed or suspected
 ) -> str:
     "One failure in plain words; without its size where that must not be told."
-    size = "" if pd.isna(row.gap) else f" (by {abs(row.gap):.1%}; allowed is {row.tolerance:.1%})"
+    size = f" (by more than the {row.tolerance:.1%} that are allowed)"  # as a step, or none, cannot say
+    if abs(row.gap) > row.tolerance:
+        size = f" (by {abs(row.gap):.1%}; allowed is {row.tolerance:.1%})"
     side = MEANINGS[row.measure][int((row.gap if pd.isna(row.side) else row.side) < 0)]
     return f"{CALLED.get(row.attribute, row.attribute)} {row.group} {side} than the others{size}"
 
