@@ -11,6 +11,7 @@ import sys
 import tempfile
 import warnings
 from subprocess import CompletedProcess, TimeoutExpired
+from types import ModuleType
 
 import torch  # noqa: F401  (the doctor asks it for a card)
 
@@ -53,8 +54,9 @@ def be_command(words, streams, cwd, env):
         os.environ.clear()
         os.environ.update(env)
         warnings.simplefilter("ignore")  # those of pytest are shown
+        sys.argv, sys.modules["__main__"] = ["-c", *words], ModuleType("__main__")  # as `python -c` has them
         try:
-            main(words)
+            main()
             status = 0
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)

@@ -139,6 +139,14 @@ def test_help_is_quick_and_names_every_command(edupulse):
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize(
+    "words", [("--version",), ("ingest", "spreadsheet", "x"), ("run", "trian")], ids=lambda words: words[0]
+)
+def test_a_fork_says_what_a_whole_process_says(edupulse, forked, words):
+    whole, fork = edupulse(*words), forked(*words)
+    assert (fork.returncode, fork.stdout, fork.stderr) == (whole.returncode, whole.stdout, whole.stderr)
+
+
 def test_help_is_whole_sentences(edupulse):
     listed = edupulse("--help").stdout.partition("Commands:")[2].strip().splitlines()
     assert len(listed) == 18 and all(line.endswith(".") and "..." not in line for line in listed)
