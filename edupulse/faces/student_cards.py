@@ -102,11 +102,13 @@ def shared_block(
     speech: Speech = ENGLISH,
 ) -> Html | None:  # None where nothing is shared by many
     "What to do for many at once."
-    reasons = list(reasons)
+    reasons, keys = list(reasons), {True: "report.shared_all", False: "report.shared"}
     rows = [
         element(
             "li",
-            element("strong", speech("report.shared", count=each.count, students=len(reasons))),
+            element(
+                "strong", speech(keys[each.count == len(reasons)], count=each.count, students=len(reasons))
+            ),
             speech("report.shared_step", theme=theme_words(speech, each.theme, words), step=each.step),
         )
         for each in shared_steps(reasons)

@@ -65,7 +65,7 @@ def links(
         element("span", " ", speech("index.for"), " ", name, class_="visually-hidden"),
         href=f"{entry.reader.key}.pdf",
     )
-    return join([page_link, " · ", paper])
+    return join([page_link, " ·\N{NO-BREAK SPACE}", paper])
 
 # %% ../../nbs/94_handouts.index.ipynb #07d7ef06
 def entries_table(
@@ -99,8 +99,10 @@ def index_page(
     "The whole index."
     day = date.fromisoformat(basis.as_of)
     kinds = {kind: [each for each in entries if each.reader.kind == kind] for kind in ("school", "counselor")}
-    week = f"{speech.long_day(day)} {day.year}"
-    moment = f"{speech.long_day(made.date())} {made:%Y, %H:%M}"
+    week, date_made = (
+        speech("index.date", day=speech.long_day(each), year=str(each.year)) for each in (day, made.date())
+    )
+    moment = speech("jobs.moment", day=date_made, time=f"{made:%H:%M}")
     told = speech("index.lede", count=len(entries), week=week, moment=moment)
     whole = element(
         "p", speech.html("index.whole", link=element("a", speech("index.list"), href="score.html"))
