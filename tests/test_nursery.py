@@ -81,6 +81,23 @@ def test_a_kernel_ends_with_whoever_asked_for_it(kernel):
     assert not psutil.pid_exists(process.pid)
 
 
+ASKER = """
+import sys, time
+from jupyter_client.manager import start_new_kernel
+manager, client = start_new_kernel(kernel_name="warm")
+client.execute_interactive("import os; print(os.getpid(), flush=True)")
+sys.stdout.flush()
+time.sleep(60)
+"""
+
+
+def test_a_kernel_ends_when_whoever_asked_for_it_was_killed(nursery):
+    with subprocess.Popen([sys.executable, "-c", ASKER], stdout=subprocess.PIPE, text=True) as asker:
+        process = psutil.Process(int(asker.stdout.readline()))
+        asker.kill()
+    assert process.wait(10) is None or not process.is_running()
+
+
 def test_a_kernel_can_be_interrupted_and_shut_down(kernel):
     manager, client = kernel
     process = psutil.Process(int(said(client, "import os; print(os.getpid())")))

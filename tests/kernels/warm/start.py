@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -91,6 +92,10 @@ def main(connection_file):
         plain(connection_file)
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda number, frame: os.kill(pid, number))
+    asker = os.getppid()
+    while not select.select([line], [], [], 1)[0]:
+        if os.getppid() != asker:  # nobody is left to shut the kernel down
+            os.kill(pid, signal.SIGKILL)
     status = int(answers.readline() or -signal.SIGKILL)
     sys.exit(status if status >= 0 else 128 - status)
 
