@@ -3689,6 +3689,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'edupulse.jobs.lease.settle': ('jobs.lease.html#settle', 'edupulse/jobs/lease.py'),
                                      'edupulse.jobs.lease.succeed': ('jobs.lease.html#succeed', 'edupulse/jobs/lease.py')},
             'edupulse.jobs.post': { 'edupulse.jobs.post.Delivery': ('jobs.post.html#delivery', 'edupulse/jobs/post.py'),
+                                    'edupulse.jobs.post.Delivery.__str__': ('jobs.post.html#delivery.__str__', 'edupulse/jobs/post.py'),
                                     'edupulse.jobs.post.Delivery.note': ('jobs.post.html#delivery.note', 'edupulse/jobs/post.py'),
                                     'edupulse.jobs.post.Delivery.told': ('jobs.post.html#delivery.told', 'edupulse/jobs/post.py'),
                                     'edupulse.jobs.post.ask_for_mail': ('jobs.post.html#ask_for_mail', 'edupulse/jobs/post.py'),

@@ -110,6 +110,9 @@ class Delivery:
         told += [Said(f"work.mail.{each}", letters=self.states[each]) for each in LEFT if self.states[each]]
         return Said.several([*told, *map(quoted, list(self.errors)[:3])])
 
+    def __str__(self) -> str:
+        return self.told
+
 # %% ../../nbs/95_jobs.post.ipynb #0d751128
 def bring(
     engine: sa.Engine,
