@@ -59,13 +59,7 @@ def new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 # %% ../../nbs/93_faces.reports.ipynb #cabf0a04
-KERNEL = (
-    "-Xfrozen_modules=off",
-    "-m",
-    "ipykernel_launcher",
-    "-f",
-    "{connection_file}",
-)  # after the Python to run
+KERNEL = ("-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}")  # behind Python
 
 # %% ../../nbs/93_faces.reports.ipynb #55a7ca87
 def this_kernel(
