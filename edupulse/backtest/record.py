@@ -96,11 +96,12 @@ def record_fold(
 ) -> str:  # the run's id
     "Put a fold on record, once."
     key, data, file = shelf.rows(fold).stem, shelf.data(fold.configuration), shelf.record(fold)
-    found = client.search_runs([experiment], f"tags.fold_key = '{key}'", max_results=1)
+    found = client.search_runs([experiment], f"tags.record_key = '{file.stem}'", max_results=1)
     if found:
         run, whole = found[0].info.run_id, found[0].info.status == "FINISHED"
     else:
-        tags = {"fold_key": key, "config": fold.configuration.id, **asdict(data), **asdict_of(shelf.judging)}
+        tags = {"fold_key": key, "record_key": file.stem, "config": fold.configuration.id}
+        tags |= {**asdict(data), **asdict_of(shelf.judging)}
         name, whole = f"{fold.configuration.model} {fold.split.name}", False
         run = client.create_run(experiment, run_name=name, tags=tags).info.run_id
     if not whole:

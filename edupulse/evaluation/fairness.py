@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PASS', 'FAIL', 'UNSURE', 'SPANS', 'FIGURES', 'MOST', 'COLUMNS', 'FairnessRule', 'Pooled', 'pool', 'verdict',
-           'over_draws', 'audit_attribute', 'told_spans', 'Audit', 'audit', 'Gate', 'say_failure', 'say_unbinding',
-           'undecided', 'gate']
+           'over_draws', 'audit_attribute', 'told_spans', 'Audit', 'audit', 'Gate', 'told_apart', 'say_failure',
+           'say_unbinding', 'undecided', 'gate']
 
 # %% ../../nbs/65_evaluation.fairness.ipynb #7da83952
 from dataclasses import asdict, dataclass
@@ -231,6 +231,15 @@ class Gate:
         "One line."
         return "passes" if self.passes else f"held back: {'; '.join(self.reasons)}"
 
+# %% ../../nbs/65_evaluation.fairness.ipynb #8b3fe22f
+def told_apart(
+    size: float,  # two shares that are not the same
+    limit: float,
+) -> tuple[str, str]:
+    "Two shares in percent, with the fewest digits at which they differ."
+    pairs = ((f"{size:.{digits}%}", f"{limit:.{digits}%}") for digits in range(1, 15))
+    return next((pair for pair in pairs if pair[0] != pair[1]), (f"{size!r}", f"{limit!r}"))
+
 # %% ../../nbs/65_evaluation.fairness.ipynb #04a2c00a
 def say_failure(
     row,  # of an audit's table, failed or suspected
@@ -238,7 +247,7 @@ def say_failure(
     "One failure in plain words; without its size where that must not be told."
     size = f" (by more than the {row.tolerance:.1%} that are allowed)"  # as a step, or none, cannot say
     if abs(row.gap) > row.tolerance:
-        size = f" (by {abs(row.gap):.1%}; allowed is {row.tolerance:.1%})"
+        size = " (by {}; allowed is {})".format(*told_apart(abs(row.gap), row.tolerance))
     side = MEANINGS[row.measure][int((row.gap if pd.isna(row.side) else row.side) < 0)]
     return f"{CALLED.get(row.attribute, row.attribute)} {row.group} {side} than the others{size}"
 
