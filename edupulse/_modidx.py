@@ -3758,6 +3758,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'edupulse.jobs.schedule.join_run': ('jobs.schedule.html#join_run', 'edupulse/jobs/schedule.py'),
                                         'edupulse.jobs.schedule.last_day': ('jobs.schedule.html#last_day', 'edupulse/jobs/schedule.py'),
                                         'edupulse.jobs.schedule.latest_due': ('jobs.schedule.html#latest_due', 'edupulse/jobs/schedule.py'),
+                                        'edupulse.jobs.schedule.moment_of': ('jobs.schedule.html#moment_of', 'edupulse/jobs/schedule.py'),
                                         'edupulse.jobs.schedule.plan': ('jobs.schedule.html#plan', 'edupulse/jobs/schedule.py'),
                                         'edupulse.jobs.schedule.same_waiting': ( 'jobs.schedule.html#same_waiting',
                                                                                  'edupulse/jobs/schedule.py'),

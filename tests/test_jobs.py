@@ -509,6 +509,35 @@ def test_an_export_that_was_imported_is_not_imported_again_and_half_of_one_not_a
     assert content(engine) == before
 
 
+def test_a_roster_is_held_against_the_term_of_the_job_s_day_not_against_the_machine_s_summer(
+    place, export, tmp_path
+):
+    import shutil
+
+    from edupulse.ingest.load import ingest_folder
+    from edupulse.jobs.imports import do_import
+    from edupulse.jobs.record import Refused
+
+    settings, engine = place
+    assert not ingest_folder(export, engine).failed
+    shutil.copytree(export, cut := tmp_path / "cut")
+    header, *lines = (export / "students.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (cut / "students.csv").write_text("".join([header, *lines[: len(lines) * 6 // 10]]), encoding="utf-8")
+    os.utime(cut / "students.csv", (1, 1))
+    days = sorted({day for (day,) in csv_rows(export / "attendance.csv", "date")})
+    middle = datetime.fromisoformat(days[len(days) // 2]).replace(tzinfo=UTC)
+    assert datetime.now(UTC).date() > date.fromisoformat(days[-1]), "by the machine the year has ended"
+    with session(engine) as db:  # the night before that day
+        imports = metadata.tables["historical_data_imports"]
+        db.execute(sa.update(imports).values(started_at=middle - timedelta(hours=22)))
+    settings = settings.model_copy(update={"watch_folder": str(cut), "quarantine_share": 1.0})
+    for key, day in (("in term", middle.date()), ("in summer", middle.date() + timedelta(weeks=52))):
+        add(engine, Wish("import", key, {"day": str(day)}))
+    with pytest.raises(Refused, match=r"students\.csv .*half extract"):
+        do_import(settings, engine, find(engine, "in term"))
+    assert do_import(settings, engine, find(engine, "in summer")).figures["rows_read"]
+
+
 def test_a_first_export_of_which_most_would_be_set_aside_waits_and_nobody_is_scored(place, export, tmp_path):
     import shutil
 

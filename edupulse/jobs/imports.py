@@ -20,7 +20,7 @@ from ..ingest.contract import Mapping, read_mapping
 from ..ingest.read import find_sources
 from .done import NO_EXPORT, Done, done_with, last_scored
 from .record import Job, Refused, Waits, Wish, add, rank, utc
-from .schedule import day_of
+from .schedule import day_of, moment_of
 from .whole import check_whole
 from ..said import Said, said_by
 from ..settings import Settings
@@ -122,7 +122,7 @@ def import_one(settings: Settings, engine: sa.Engine, job: Job, folder: Path) ->
     before = done_with(engine, "import", made)
     if before:
         return Done(Said("work.import.same", job=before.key), made)
-    check_whole(engine, folder, settings.watch_mapping)
+    check_whole(engine, folder, settings.watch_mapping, moment_of(settings, job))
     words, most = settings.watch_mapping or None, settings.quarantine_share
     result = ingest_folder(folder, engine, words, most_quarantined=most)
     if result.failed:

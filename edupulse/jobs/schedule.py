@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SCHEDULED', 'FOLLOWS', 'DATED', 'Times', 'schedules', 'zone_of', 'last_day', 'latest_due', 'follows', 'join_run',
-           'due', 'plan', 'day_of', 'same_waiting', 'upcoming']
+           'due', 'plan', 'day_of', 'moment_of', 'same_waiting', 'upcoming']
 
 # %% ../../nbs/88_jobs.schedule.ipynb #9d95a270
 from collections.abc import Iterator
@@ -170,6 +170,16 @@ def day_of(
     if "day" in job.arguments:
         return date.fromisoformat(job.arguments["day"])
     return job.queued_at.astimezone(zone_of(settings)).date()
+
+# %% ../../nbs/88_jobs.schedule.ipynb #n3moment2
+def moment_of(
+    settings: Settings,
+    job: Job,
+    now: datetime | None = None,
+) -> datetime:  # local, without zone
+    "The district's wall clock, on the day for which a job was asked."
+    local = (now or datetime.now(UTC)).astimezone(zone_of(settings))
+    return datetime.combine(day_of(settings, job), local.time())
 
 # %% ../../nbs/88_jobs.schedule.ipynb #n1same02
 DATED = ("score", "report", "drift", "retrain")  # kinds that look at the day on which they were asked for
