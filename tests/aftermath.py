@@ -149,10 +149,11 @@ def watched(month: Month, job: Job) -> bool:
 def trained(month: Month, job: Job) -> bool:
     """The challenger on record is the one that was trained, its folder is the one on record, and a backtest has judged its like."""
     from edupulse.keep.content import model_digests
-    from edupulse.release.evidence import find_backtest, read_model
+    from edupulse.release.evidence import read_model
+    from edupulse.release.fit import find_backtests
 
     version = job.provenance["trained"]
-    judged = find_backtest(read_model(month.engine, version), month.settings)
+    judged = find_backtests(read_model(month.engine, version), month.settings).kept
     proved = not job.outcome["challenger"] or bool(judged) == ("backtest" in job.outcome)
     return proved and bool(model_digests(month.engine, month.settings.home).get(version))
 

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['APART', 'ASKED', 'TRAIN', 'LISTED', 'JUDGE', 'made_with', 'by_default', 'changed', 'parameters', 'remarks',
-           'asked_of', 'training_asked', 'train_again', 'judging_asked', 'judge_again', 'no_like', 'unlike']
+           'asked_of', 'training_asked', 'train_again', 'judging_asked', 'judge_again', 'judge_both', 'no_like',
+           'unlike']
 
 # %% ../../nbs/69_release.again.ipynb #363863b5
 import json
@@ -161,6 +162,25 @@ def judge_again(
 ) -> str:  # a command
     "How to judge models that are made like it."
     return f"edupulse run backtest{parameters(judging_asked(kept, feature_set))}"
+
+# %% ../../nbs/69_release.again.ipynb #5e3d3604
+def judge_both(
+    mine: Mapping,  # hyperparameters of a model
+    theirs: Mapping,  # of another on the same features
+    feature_set: str,
+) -> str:  # a command; empty where no single backtest can
+    "How to judge models that are made like one and models that are made like another, side by side."
+    asked = [judging_asked(each, feature_set) for each in (mine, theirs)]
+    single = [{name: value for name, value in each.items() if name not in LISTED.values()} for each in asked]
+    if single[0] != single[1]:
+        return ""
+    wanted, usual = single[0], by_default(feature_set)
+    for name, parameter in LISTED.items():
+        plain = [usual[name]] if usual.get(name, "") != "" else []
+        values = [value for each in asked for value in each.get(parameter, plain)]
+        if any(parameter in each for each in asked):
+            wanted[parameter] = list(dict.fromkeys(values))
+    return f"edupulse run backtest{parameters(wanted)}"
 
 # %% ../../nbs/69_release.again.ipynb #7a1de46d
 def no_like(

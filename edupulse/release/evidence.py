@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PASSES', 'HELD_BACK', 'UNKNOWN', 'ModelRecord', 'read_model', 'check_usable', 'hindrance', 'Kept', 'title_for',
-           'find_backtest', 'release_facts', 'ReleaseRule', 'Release', 'calibration_reasons', 'beside', 'rival_reasons',
-           'rival_remarks', 'release_gate']
+           'release_facts', 'ReleaseRule', 'Release', 'calibration_reasons', 'beside', 'rival_reasons', 'rival_remarks',
+           'release_gate']
 
 # %% ../../nbs/69_release.evidence.ipynb #ebd525cb
 import json
@@ -156,24 +156,6 @@ def title_for(
             return named[chosen]
     return ""
 
-# %% ../../nbs/69_release.evidence.ipynb #b1f07a1e
-def find_backtest(
-    model: ModelRecord,
-    settings: Settings,
-    file: str = "",  # one backtest's JSON; the newest that judged this kind of model when empty
-) -> Kept | None:
-    "The kept backtest that says something about a model."
-    if file and not Path(file).is_file():
-        raise FileNotFoundError(f"there is no kept backtest {file}; run: edupulse run backtest")
-    place = settings.home / "runs" / "metrics"
-    files = sorted(place.glob("backtest-*.json"), key=lambda each: each.stat().st_mtime_ns, reverse=True)
-    for each in [Path(file)] if file else files:
-        record = json.loads(each.read_text(encoding="utf-8"))
-        version = feature_version(model.feature_set) if model.feature_set else ""
-        if version in record["versions"].get("Features", "") and title_for(model, record):
-            return Kept(each, record)
-    return None
-
 # %% ../../nbs/69_release.evidence.ipynb #83c8e926
 def release_facts(
     audited: Audit,
@@ -275,15 +257,17 @@ def rival_remarks(
 # %% ../../nbs/69_release.evidence.ipynb #534aeed4
 def release_gate(
     model: ModelRecord,
-    kept: Kept | None,  # as from `find_backtest`
+    kept: Kept | None,  # the evidence, as from `find_backtests`
     rule: ReleaseRule = ReleaseRule(),  # noqa: B008 (frozen)
+    passed: str = "",  # which backtests are no evidence, and why
 ) -> Release:
     "Whether a model may be put to use."
     if kept is None:
         command = judge_again(model.kept, model.feature_set or "district")
-        why = f"no kept backtest has judged networks that are made like this one; run: {command}"
-        return Release(UNKNOWN, (why,))
-    title, remarks = title_for(model, kept.record), []
+        why = "no kept backtest has judged networks that are made like this one"
+        why += f" as the gate wants it ({passed})" if passed else ""
+        return Release(UNKNOWN, (f"{why}; run: {command}",))
+    title, remarks = title_for(model, kept.record), [passed] if passed else []
     folds, facts = kept.folds(title), kept.record.get("release", {}).get(title)
     reasons = [] if facts else ["the backtest has no audit of it; run the backtest again"]
     if facts:
