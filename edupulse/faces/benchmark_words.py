@@ -161,7 +161,7 @@ def moments_table(
         rows.append([first, *counts, *spans, ahead])
     heads = ["Moment and model", "Judged", "Share", "AUROC", "Average precision", "Calibration error"]
     caption = (
-        "Brackets: 95 of 100 draws of people. Rules give an order and no probability. Ahead: the AUROC of the models "
+        "Brackets: 95% of the draws of people. Rules give an order and no probability. Ahead: the AUROC of the models "
         "together minus this one’s, on the same draws."
     )
     return table([*heads, "Together ahead by"], rows, caption, numeric=range(1, 7))

@@ -47,7 +47,7 @@ def stated_risk(
         return element("p", "Not drawn: too few left to say how often what is stated comes true.")
     caption = (
         "Networks of its kind in past years. Each dot is a tenth of the weeks by rising risk, or several together where fewer students "
-        "left in one than may be shown; the bar holds 95 of 100 draws of the students. On the dashed line a promise is kept."
+        "left in one than may be shown; the bar holds 95% of the draws of the students. On the dashed line a promise is kept."
     )
     return join(
         [

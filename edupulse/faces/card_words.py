@@ -131,7 +131,7 @@ def model_figures(
     basis = (
         f"{counts['answered_weeks']:,} weeks of {shy(counts['answered_students'], card.n_size)} students, "
         f"{counts['students_who_left']:,} of whom left; {counts['prevalence']:.2%} of the weeks were followed by "
-        f"leaving within {card.model.horizon_days} days. Brackets hold 95 of 100 draws of the students. "
+        f"leaving within {card.model.horizon_days} days. Brackets hold 95% of the draws of the students. "
         "Precision: of each week's list, the share that left; recall: of those who left after a week, the share on its list. Both are "
         "means of the weeks, in every table of this card."
     )

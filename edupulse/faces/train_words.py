@@ -186,7 +186,7 @@ def model_table(
     share, counts = assessment.question.capacity_share, assessment.counts
     caption = (
         f"n = {counts['answered_weeks']:,} weeks of {counts['answered_students']:,} students, prevalence "
-        f"{counts['prevalence']:.2%}. Brackets: 95 of 100 draws of the students. Capacity: {share:.1%} of each week's students. "
+        f"{counts['prevalence']:.2%}. Brackets: 95% of the draws of the students. Capacity: {share:.1%} of each week's students. "
         "Rules give an order and no probability, so they have no ECE."
     )
     names = ["Model", "AUROC", "Average precision", "Precision at capacity", "Recall at capacity", "Lift"]
@@ -237,7 +237,7 @@ def on_dates(
     if assessment.dates.empty or few_left(assessment):
         return Html("")
     days = assessment.question.horizon_days
-    caption = f"AUROC for leaving within {days} days of the day; bars hold 95 of 100 draws of the students."
+    caption = f"AUROC for leaving within {days} days of the day; bars hold 95% of the draws of the students."
     return join([element("h2", "On chosen days"), dates_table(assessment), dates_chart(assessment, caption)])
 
 # %% ../../nbs/91_faces.train_words.ipynb #66c68ac5

@@ -99,7 +99,7 @@ def update_table(
     return table(
         ["Year", "Network", *HEADS],
         rows,
-        f"{n}. Brackets: 95 of 100 draws of the students.",
+        f"{n}. Brackets: 95% of the draws of the students.",
         numeric=range(2, 6),
     )
 
