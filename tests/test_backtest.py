@@ -330,6 +330,25 @@ def test_no_small_count_is_in_the_file(reported):
     assert all(point["students_who_left"] >= 10 and point["students"] >= 10 for point in points)
 
 
+def counted_again(slots):
+    "Columns of a curve that give away how many weeks were followed by leaving: places × precision over them is one number."
+    held, found = np.array(slots["k"]) * np.array(slots["precision"]), []
+    for name in slots.keys() - {"k"}:
+        column = np.array(slots[name], float)
+        whole = held[column > 0] / column[column > 0]
+        found += [name] if len(whole) > 2 and np.std(whole) < 0.02 * np.mean(whole) else []
+    return found
+
+
+def test_no_column_of_a_curve_counts_who_left(reported, undisturbed):
+    "Whatever its columns are called: of a fold that does not say how many left, none is their share."
+    hidden = [fold for fold in reported[1]["folds"] if fold["figures"]["students_who_left"] is None]
+    exact = undisturbed.folds.set_index("run_id")["figures"]
+    assert hidden, "every fold says how many left, and nothing is tested"
+    assert all(counted_again(exact[fold["run_id"]]["slots"]) == ["weeks_found"] for fold in hidden)
+    assert [counted_again(fold["figures"]["slots"]) for fold in hidden] == [[]] * len(hidden)
+
+
 def test_a_run_in_mlflow_tells_no_more_than_the_file(reported, undisturbed):
     "Where the file does not say how many left, a run has its figures in the file's steps; nowhere has it one more."
     client, few = tracking_client(Settings(home=undisturbed.prepared.shelf.folder.parent)), 0

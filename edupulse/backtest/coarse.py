@@ -19,8 +19,9 @@ RESTATED = (
 )  # how many left, said otherwise
 OF_LEFT = (
     "recall",
-    "recall_low",
-    "recall_high",
+    "weeks_found",
+    "weeks_found_low",
+    "weeks_found_high",
     "published",
     "y",
 )  # shares of those who left; y is the ROC's

@@ -172,12 +172,8 @@ class Audit:
     @property
     def suppressed(self) -> dict[str, list[str]]:  # attribute → groups
         "Groups without figures, by attribute."
-        shown = (
-            self.table["value"]
-            .notna()
-            .groupby([self.table["attribute"], self.table["group"]], sort=False)
-            .any()
-        )
+        by = [self.table["attribute"], self.table["group"]]
+        shown = self.table["value"].notna().groupby(by, sort=False).any()
         hidden = shown.index[~shown].to_frame(index=False)
         return {name: list(part["group"]) for name, part in hidden.groupby("attribute", sort=False)}
 
@@ -188,9 +184,12 @@ class Audit:
         groups = self.table[large].groupby("attribute", sort=False)["group"].nunique()
         return [name for name in self.table["attribute"].unique() if groups.get(name, 0) < 2]
 
-    def plain(self) -> dict:  # JSON
-        "The audit as plain values."
-        rows = self.table.astype(object).where(self.table.notna(), None).to_dict("records")
+    def plain(self, counted: bool = True) -> dict:  # JSON
+        "The audit as plain values; without figures where another question about the same students tells its own."
+        gone = dict.fromkeys(() if counted else (*FIGURES, *MOST, "step", "tolerance"))
+        limits = {"tolerance": self.table["tolerance"].astype(float).round(3)}  # shares of who left
+        table = self.table.assign(**limits | gone)
+        rows = table.astype(object).where(table.notna(), None).to_dict("records")
         told = {"model": self.model, "rule": asdict(self.rule), "groups": rows}
         return told | {"absent": list(self.absent), "runs": list(self.runs)}
 
