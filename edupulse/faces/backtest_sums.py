@@ -205,7 +205,7 @@ def value_or_words(
 
 SUMS: dict[str, tuple[str, Callable]] = {
     "Precision": ("{:.1%}", lambda figures: figures["precision"]["value"]),
-    "Recall": ("{:.1%}", lambda figures: figures["recall"]["value"]),
+    "Recall": ("{:.1%}", lambda figures: value_or_words(figures["recall"])),
     "AUROC": ("{:.3f}", lambda figures: figures["auroc"]["value"]),
     "Calibration error": ("{:.4f}", lambda figures: figures["ece"]),
     "Days ahead, median": ("{:.0f}", lambda figures: value_or_words(figures["lead"]["median_days"])),
@@ -226,7 +226,11 @@ def sum_basis(
     many = f"In {where} {count_range(left, n_size)} students left" if left else "How many left is not shown"
     ends = dict.fromkeys(f"{edge(shares):.2%}" for edge in (min, max)) if shares else ()
     usual = f"{' to '.join(ends)} of the weeks were followed by leaving" if shares else ""
-    return f"{many}; {usual or 'the share of the weeks that were followed by leaving is not shown'}."
+    few = dict.fromkeys(
+        judged.loc[index, "fold"] for index in judged.index if told[index]["recall"]["value"] is None
+    )
+    rest = f" Recall is in no mean where how many left is not shown: {', '.join(few)}." if few else ""
+    return f"{many}; {usual or 'the share of the weeks that were followed by leaving is not shown'}.{rest}"
 
 # %% ../../nbs/91_faces.backtest_sums.ipynb #bfc28326
 def sum_row(

@@ -194,7 +194,7 @@ def told_schools(
 ) -> list[dict]:
     "The schools of a fold as they may be told."
     other = {} if first else dict.fromkeys(("students", "students_who_left", "prevalence"))
-    whose = row.figures["schools"] if first else each_as_few(row.figures["schools"], n_size)
+    whose = row.figures["schools"] if first else each_as_few(row.figures["schools"])
     return [school | other for school in places_told(whose, set(hidden) - {"all"}, n_size)]
 
 # %% ../../nbs/91_faces.backtest_told.ipynb #9b91b78a
@@ -212,10 +212,10 @@ def told_fold(
         lead = {name: unsaid if isinstance(value, Mapping) else None for name, value in lead.items()}
     none = dict.fromkeys(("students_who_left", "prevalence", "weeks"))
     told = {
-        name: found | {"weeks": weeks} if count is not None else as_few(found, n_size) | none
+        name: found | {"weeks": weeks} if count is not None else as_few(found) | none
         for (name, found), count, weeks in zip(policies.items(), counts[1:], sizes[2:], strict=True)
     }
-    shown = figures if own is not None else as_few(figures, n_size)
+    shown = figures if own is not None else as_few(figures)
     near = own is None and figures["students_who_left"] >= n_size  # another question, told, is by a handful
     judged = {"students": sizes[0], "weeks": None if near else sizes[1], "students_who_left": own}
     return {**shown, **judged, "lead": lead} | ({"policies": told} if told else {})

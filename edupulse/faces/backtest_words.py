@@ -187,7 +187,10 @@ def score_row(
     "One configuration on one split."
     figures = fold.figures
     spans = [figures[name] for name in FIGURES.values()]
-    cells = [stacked(f"{span['value']:.3f}", span["low"], span["high"]) for span in spans]
+    cells = [
+        "not shown" if span["value"] is None else stacked(f"{span['value']:.3f}", span["low"], span["high"])
+        for span in spans
+    ]
     error = "no probability" if figures["ece"] is None else f"{figures['ece']:.4f}"
     forms = {"weeks": "{:,}", "prevalence": "{:.2%}"}
     counts = [
