@@ -57,6 +57,32 @@ def test_both_languages_have_the_same_sentences():
         assert asked[0] == asked[1], f"{key} names other values in Spanish"
 
 
+class Strict(yaml.SafeLoader):
+    "Reads a file whose keys stand once: of two alike, YAML keeps the last without a word."
+
+
+def once(loader, node):
+    "A mapping, each key of which stands once."
+    names = [loader.construct_object(key) for key, _ in node.value]
+    assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
+    return loader.construct_mapping(node, deep=True)
+
+
+Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, once)
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "reports" / "words").glob("*.yaml")), ids=lambda file: file.name
+)
+def test_no_sentence_takes_another_s_place(file):
+    yaml.load(file.read_text(encoding="utf-8"), Strict)
+
+
+def test_two_sentences_of_one_name_are_noticed():
+    with pytest.raises(AssertionError, match="hidden"):
+        yaml.load("school: {hidden: a, hidden: b}", Strict)
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_sentence_is_text(lang):
     for path, text in texts(lang).items():

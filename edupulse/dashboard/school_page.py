@@ -42,7 +42,7 @@ def headline(
         where = speech("school.at", school=next(iter(school.names.values())))
     meet, over = school.count(band="meet"), bool(today) and is_over(school.as_of, today)
     said = {"where": where} | ({"day": speech.long_day(school.as_of)} if over else {})
-    key = f"school.{'hidden' if meet is None else 'title'}{'_then' * over}"
+    key = f"school.title{'_hidden' * (meet is None)}{'_then' * over}"
     title = speech(key, **said) if meet is None else speech(key, **said, count=meet)
     room = speech("school.room", count=len(school.counselors), room=school.room)
     return speech("school.headline", title=title, room=room)

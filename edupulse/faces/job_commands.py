@@ -222,6 +222,7 @@ def reports(
 ) -> None:
     "Where the latest reports are. The path of their index is printed last."
     settings = begin()
+    open_store(settings).dispose()  # a home that is mistyped has no reports because it has nothing
     index, record = latest_reports(settings.home)
     kinds = [each["kind"] for each in record.get("readers", [])]
     counts = {kind: kinds.count(kind) for kind in ("counselor", "school")}

@@ -14,6 +14,7 @@ from pathlib import Path
 from huey import PostgresHuey, SqliteHuey
 from huey.api import Huey
 
+from .record import SLACK
 from ..settings import Settings, private_folder
 
 # %% ../../nbs/88_jobs.bell.ipynb #10e67605
@@ -98,8 +99,9 @@ def give_sign(
 def silence_of(
     settings: Settings,
 ) -> float | None:  # seconds; None: there is no worker, or it has ended
-    "How long no worker of this home has given a sign."
+    "How long no worker of this home has given a sign; one that a clock ahead gave says nothing."
     try:
-        return max(0.0, time.time() - alive_file(settings).stat().st_mtime)
+        seconds = time.time() - alive_file(settings).stat().st_mtime
     except FileNotFoundError:
         return None
+    return max(0.0, seconds) if seconds >= -SLACK.total_seconds() else None

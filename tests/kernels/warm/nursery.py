@@ -19,7 +19,7 @@ LIBRARIES = (
     "IPython.core.interactiveshell ipykernel.kernelapp ipykernel.ipkernel ipykernel.debugger pandas numpy scipy.stats "
     "sqlalchemy.dialects.postgresql sqlalchemy.dialects.sqlite duckdb structlog pydantic_settings tqdm.auto torch lightning "
     "sklearn.linear_model sklearn.metrics sklearn.isotonic mlflow mlflow.store.tracking.sqlalchemy_store altair nbclient "
-    "papermill nbconvert ipywidgets anywidget typer yaml alembic.command psycopg captum.attr weasyprint"
+    "papermill nbconvert ipywidgets anywidget typer yaml alembic.command psycopg captum.attr"
 ).split()
 
 
