@@ -256,6 +256,66 @@ def test_what_is_cancelled_while_it_runs_is_no_longer_its_workers(store):
     assert find(store, "drift 1").state == "cancelled"
 
 
+def test_papers_wait_for_the_scores_that_change_and_are_made_again_of_those_that_changed_later(store):
+    from edupulse.jobs.imports import ask_for_scores
+    from edupulse.jobs.scores import ask_for_reports, hash_of, scores_on
+    from edupulse.store.tables import natural_id, predictions, students
+
+    settings, monday = (
+        Settings(home=Path("somewhere"), timezone="UTC"),
+        datetime(2026, 11, 30, 12, tzinfo=UTC),
+    )
+    timed = {"schedule_report": "0 3 * * *", "schedule_drift": "0 2 * * *", "schedule_import": "0 4 * * *"}
+    timed |= {
+        "watch_folder": "exports",
+        "schedule_score": "",
+        "schedule_backup": "",
+        "schedule_retention": "",
+    }
+    timed |= {"schedule_retrain": ""}
+    ids, known = [natural_id("students", str(n)) for n in range(3)], predictions.c
+    rows = {"as_of": date(2026, 11, 23), "horizon_days": 60, "model_version": "m1", "risk_category": "low"}
+    with session(store) as db:
+        db.execute(sa.insert(students), [{"id": key, "district_id": key.hex} for key in ids])
+        db.execute(
+            sa.insert(predictions), [rows | {"id": k, "student_id": k, "risk_score": 0.1} for k in ids]
+        )
+    made = {"as_of": "2026-11-23", "model": "m1"}
+
+    def score_changes(job, risk):
+        with session(store) as db:
+            db.execute(sa.update(predictions).where(known.student_id == ids[0]).values(risk_score=risk))
+        asked = ask_for_reports(settings, store, job, made)
+        assert succeed(store, job, {"told": ""}, made)
+        return asked
+
+    def report_is_made(job):
+        shown = hash_of(scores_on(store, date(2026, 11, 23), "m1"))
+        assert succeed(store, job, {"told": ""}, made | {"scores": shown})
+
+    plan(store, settings.model_copy(update=timed), monday)  # a machine that was off finds all due at once
+    job = join_run(store, claim(store, "ann", TERMS))
+    assert job.kind == "import" and claim(store, "ben", TERMS) is None
+    ask_for_scores(store, "abcd1234", date(2026, 11, 30))
+    assert succeed(store, job, {"told": ""}, {})
+    job = join_run(store, claim(store, "ann", TERMS))
+    assert job.key == "score after import abcd1234", "asked for last, and before the papers"
+    assert score_changes(job, 0.2) is None, "no paper is older than it"
+    report_is_made(papers := join_run(store, claim(store, "ann", TERMS)))
+    assert papers.key == "report on 2026-11-30" and papers.run == job.run
+    assert succeed(store, claim(store, "ann", TERMS), {"told": ""}, {}), "the drift"
+    for number, risk in enumerate((0.2, 0.7)):  # nothing changes; one score does
+        ask_for_scores(store, f"{number}bcd1234", date(2026, 12, 1))
+        job = join_run(store, claim(store, "ann", TERMS))
+        asked = score_changes(job, risk)
+        assert (asked is not None) == (risk == 0.7)
+    again = join_run(store, claim(store, "ann", TERMS))
+    assert again.id == asked.id and again.run == job.run and again.arguments["day"] == "2026-12-01"
+    report_is_made(again)
+    add(store, Wish("score", "score by hand", {"as_of": "2026-11-23"}))
+    assert score_changes(claim(store, "ann", TERMS), 0.7) is None and claim(store, "ann", TERMS) is None
+
+
 # --- real processes --------------------------------------------------------------------------------------------------
 
 
