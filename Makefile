@@ -34,7 +34,7 @@ dashboard: setup  ## the counselor's pages on the demo's district, in a browser
 	EDUPULSE_HOME=data/demo $(BIN)/edupulse dashboard
 
 # Two cores are busy with three processes: each waits now and then for a kernel, a browser or a server.
-test: setup browser sync lint notebooks  ## everything that must hold, about ten minutes on two cores
+test: setup browser sync lint notebooks  ## everything that must hold, about fourteen minutes on two cores
 	$(BIN)/python -m pytest tests -m "not soak" -n 3 --dist loadfile --no-loadscope-reorder
 
 sync: setup  ## the package is what the notebooks export, and nothing else
