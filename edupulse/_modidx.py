@@ -23,6 +23,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'edupulse/alerts/district.py'),
                                           'edupulse.alerts.district.in_care': ( 'alerts.district.html#in_care',
                                                                                 'edupulse/alerts/district.py'),
+                                          'edupulse.alerts.district.only_in_term': ( 'alerts.district.html#only_in_term',
+                                                                                     'edupulse/alerts/district.py'),
                                           'edupulse.alerts.district.pattern_causes': ( 'alerts.district.html#pattern_causes',
                                                                                        'edupulse/alerts/district.py'),
                                           'edupulse.alerts.district.recess': ('alerts.district.html#recess', 'edupulse/alerts/district.py'),

@@ -47,11 +47,8 @@ def nights(
 
 # %% ../../nbs/95_alerts.missing.ipynb #n1miss09
 A_DAY, WITHIN = timedelta(days=1), timedelta(days=28)  # how long ago a morning may be that is told of
-USUAL, ENOUGH, MOST = (
-    10,
-    5,
-    0.8,
-)  # mornings held against, that must be known; share that must have brought one
+USUAL, ENOUGH = 10, 5  # mornings held against; that must be known
+MOST = 0.8  # share of them that must have brought one
 
 
 def is_usual(
