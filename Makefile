@@ -33,9 +33,8 @@ dashboard: setup  ## the counselor's pages on the demo's district, in a browser
 	@test -f data/demo/demo.json || { echo "there is no demo yet: run \`make demo\` first"; exit 1; }
 	EDUPULSE_HOME=data/demo $(BIN)/edupulse dashboard
 
-# Two cores are busy with three processes: each waits now and then for a kernel, a browser or a server.
 test: setup browser sync lint notebooks  ## everything that must hold, about fourteen minutes on two cores
-	$(BIN)/python -m pytest tests -m "not soak" -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest tests -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder
 
 sync: setup  ## the package is what the notebooks export, and nothing else
 	$(BIN)/python tests/check_sync.py
@@ -45,7 +44,7 @@ lint: setup  ## one style, no unused names
 	$(BIN)/ruff format --check nbs reports tests sql
 
 notebooks: setup  ## every notebook runs in a kernel of its own, and its assertions hold
-	JUPYTER_PATH=$(CURDIR)/tests $(BIN)/python -m pytest --nbval-lax nbs --nbval-kernel-name warm -n 3 --dist loadfile --no-loadscope-reorder -p no:cacheprovider --nbval-kernel-startup-timeout 300
+	JUPYTER_PATH=$(CURDIR)/tests $(BIN)/python -m pytest --nbval-lax nbs --nbval-kernel-name warm -n 2 --dist loadfile --no-loadscope-reorder -p no:cacheprovider --nbval-kernel-startup-timeout 300
 
 readme: setup  ## README.md from nbs/index.ipynb
 	$(BIN)/python tests/check_sync.py --write-readme
