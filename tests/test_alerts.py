@@ -29,6 +29,7 @@ from edupulse.jobs.post import ask_for_mail, deliver
 from edupulse.jobs.record import Wish, add, find
 from edupulse.logs import configure_logs
 from edupulse.mail.outbox import listed
+from edupulse.mail.state import cancel, retry
 from edupulse.settings import Settings
 from edupulse.store.engine import connect, session
 from edupulse.store.post import alerts, mails
@@ -53,6 +54,12 @@ def watched(store, tmp_path):
 def still_open(engine: sa.Engine) -> list[str]:
     with session(engine, read_only=True) as db:
         return [alert.key for alert in open_alerts(db)]
+
+
+def told_now(engine: sa.Engine) -> dict:
+    "The alerts of which somebody was told, and when."
+    with session(engine, read_only=True) as db:
+        return {alert.key: alert.told_at for alert in open_alerts(db) if alert.told_at}
 
 
 def break_import(engine: sa.Engine, day: str, now: datetime, why: str = "students.csv holds half") -> None:
@@ -229,6 +236,8 @@ def test_an_outage_of_the_mail_server_is_told_once_by_the_webhook_and_not_by_its
     heard = [said["kind"] for _, _, said in told]
     assert heard == ["stale", "stale", "mail"]  # the first was answered with 503, and came again
     assert len({number for _, number, _ in told}) == 2
+    assert told_now(store).keys() == {"stale HS01", "mail waits mail"}, "by the webhook alone"
+    assert all(not each.subject.endswith("Letters do not arrive") for each in listed(store) if each.address)
     words = told[-1][2]["words"]
     assert words.startswith("Letters wait") and "does not answer" in words and "@" not in words
 
@@ -243,6 +252,39 @@ def test_a_webhook_that_sends_elsewhere_or_says_no_is_not_followed_and_becomes_a
             look(set_up, store, NOW, QUICK)
             deliver(set_up, store)
     assert still_open(store) == ["mail failed alerts", "stale HS01"] and len(told) == 2
+    assert told_now(store) == {}, "both letters failed: nobody was told of either"
+
+
+def test_an_alert_is_told_when_a_letter_went_and_what_became_of_the_others_is_said(
+    store, watched, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    gone, office = "nobody@example.org", PostOffice({"nobody@example.org": ["550 5.1.1 no such user"]})
+
+    def shown(settings) -> str:
+        for name, value in environment(settings).items():
+            monkeypatch.setenv(name, value)
+        return CliRunner().invoke(app, ["alerts"]).output
+
+    with mail_server(office, None) as port, webhook(503, 204) as (address, _):
+        way = {"smtp_host": "127.0.0.1", "smtp_port": port, "smtp_security": "none"}
+        set_up = watched(**way, mail_from="ep@example.org", alert_mail=gone, alert_webhook=address)
+        open_and_close(store, ["stale"], [STALE], NOW)
+        assert tell(set_up, store, NOW) == 1
+        numbers = {each.channel: each.number for each in listed(store)}
+        mail, hook = f"letter {numbers['mail']} (by mail)", f"letter {numbers['hook']} (by webhook)"
+        assert f"nobody was told yet; {mail} waits; {hook} waits." in shown(set_up) and not told_now(store)
+        deliver(set_up, store)  # the address does not exist, the webhook is busy
+        assert f"nobody was told yet; {mail} cannot arrive; {hook} waits." in shown(set_up)
+        cancel(store, numbers["mail"])
+        with session(store) as db:
+            db.execute(sa.update(mails).where(mails.c.channel == "hook").values(state="uncertain"))
+        assert f"not known; {mail} was cancelled; {hook} may have arrived" in shown(set_up)
+        retry(store, numbers["hook"])
+        assert not told_now(store)
+        deliver(set_up, store)
+    assert re.search(rf"told by webhook on [^;]+; {re.escape(mail)} was cancelled\.", shown(set_up))
+    assert tell(set_up, store, NOW) == 0 and len(listed(store)) == 2 and told_now(store).keys() == {STALE.key}
 
 
 def test_a_district_that_reads_spanish_is_told_in_spanish_by_every_way(store, watched, monkeypatch, tmp_path):
@@ -251,7 +293,7 @@ def test_a_district_that_reads_spanish_is_told_in_spanish_by_every_way(store, wa
     ways = {"smtp_host": "mail.example.org", "alert_mail": "it@example.org"}
     set_up = watched(language="es", alert_webhook="https://hooks.example.org/1", **ways)
     open_and_close(store, ["stale"], [STALE], NOW)
-    assert look(set_up, store, NOW, ["job"]).told == 2
+    assert look(set_up, store, NOW, ["job"]).written == 2
     for name, value in environment(set_up).items():
         monkeypatch.setenv(name, value)
     shown = CliRunner().invoke(app, ["alerts"]).output
@@ -280,7 +322,7 @@ def test_without_a_way_alerts_are_on_record_in_the_figures_and_told_when_there_i
     monkeypatch.chdir(tmp_path)
     break_import(store, "2026-01-05", NOW)
     set_up = watched()
-    assert look(set_up, store, NOW, QUICK).told == 0 and [key[:10] for key in still_open(store)] == [
+    assert look(set_up, store, NOW, QUICK).written == 0 and [key[:10] for key in still_open(store)] == [
         "job import"
     ]
     assert 'edupulse_alerts_open{kind="job"} 1.0' in figures_once(set_up)

@@ -23,6 +23,7 @@ from edupulse.alerts.district import (
 from .missing import missing_causes
 from .record import settle
 from .tell import tell
+from .told import note_told
 from ..logs import logger
 from ..settings import Settings
 
@@ -52,7 +53,7 @@ class Looked:
 
     new: int  # causes that were not there before
     over: int  # alerts that were closed
-    told: int  # alerts of which somebody is told now
+    written: int  # alerts about which there are letters now
 
 # %% ../../nbs/96_alerts.look.ipynb #104ce13c
 def look(
@@ -75,6 +76,7 @@ def look(
         new, over = [*new, *found], over + gone
     for cause in new:
         logger("alerts").warning("alert", kind=cause.kind, about=cause.about, run=cause.run)
+    note_told(engine)  # should whoever brought a letter have been gone before
     return Looked(len(new), over, tell(settings, engine, now))
 
 # %% ../../nbs/96_alerts.look.ipynb #bd71e782

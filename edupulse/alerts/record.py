@@ -53,6 +53,8 @@ class Alert:
     opened_at: datetime
     told_at: datetime | None
     closed_at: datetime | None
+    written_at: datetime | None = None  # when letters about it were put into the outbox
+    letters: tuple[str, ...] = ()  # their keys
 
     @classmethod
     def of(cls, row: sa.Row) -> "Alert":

@@ -8,6 +8,7 @@ __all__ = ['speech_of', 'is_quiet', 'told_mail', 'told_hook', 'letters_about', '
 # %% ../../nbs/95_alerts.tell.ipynb #e38f130b
 import hashlib
 import json
+import uuid
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -17,11 +18,10 @@ from .record import Alert
 from .words import alert_entry, alert_told, moment_words
 from ..faces.language import Speech
 from ..jobs.schedule import zone_of
-from ..logs import logger
 from ..mail.outbox import HOOK, Letter, is_address, put_within
 from ..settings import Settings
 from ..store.engine import session
-from ..store.post import alerts
+from ..store.post import MAIL_CHANNELS, alerts
 
 # %% ../../nbs/95_alerts.tell.ipynb #820eabc4
 def speech_of(
@@ -92,32 +92,33 @@ def told_hook(
 def letters_about(
     settings: Settings,
     found: list[Alert],
-) -> Iterator[Letter]:
-    "What is sent, to everybody who is to be told and by every way there is."
-    if settings.smtp_host:
-        addresses = [each.strip() for each in settings.alert_mail.split(",")]
-        yield from (told_mail(settings, found, to) for to in dict.fromkeys(addresses) if is_address(to))
+) -> Iterator[tuple[Letter, list[Alert]]]:  # each with what it tells of
+    "What is sent, to everybody who is to be told and by every way that can tell of it."
+    by = {way: [each for each in found if each.sentence != f"waits_{way}"] for way in MAIL_CHANNELS}
+    if settings.smtp_host and by["mail"]:
+        addresses = dict.fromkeys(each.strip() for each in settings.alert_mail.split(","))
+        yield from ((told_mail(settings, by["mail"], to), by["mail"]) for to in addresses if is_address(to))
     if settings.alert_webhook:
-        yield from (told_hook(settings, alert) for alert in found)
+        yield from ((told_hook(settings, alert), [alert]) for alert in by["hook"])
 
 # %% ../../nbs/95_alerts.tell.ipynb #7cd448a5
 def tell(
     settings: Settings,
     engine: sa.Engine,
     now: datetime,
-) -> int:  # alerts that were told
-    "Put letters about open alerts that nobody was told of into the outbox."
+) -> int:  # alerts about which letters are new
+    "Put letters about open alerts into the outbox, each once."
     if is_quiet(settings, now):
         return 0
-    chosen = sa.select(alerts).where(alerts.c.closed_at.is_(None), alerts.c.told_at.is_(None))
+    chosen = sa.select(alerts).where(alerts.c.closed_at.is_(None), alerts.c.written_at.is_(None))
     mine = chosen.order_by(alerts.c.opened_at, alerts.c.key).with_for_update(skip_locked=True)
+    keys: dict[uuid.UUID, list[str]] = {}
     with session(engine) as db:
-        found = [Alert.of(row) for row in db.execute(mine)]
-        letters = [*letters_about(settings, found)] if found else []
-        if letters:
-            put_within(db, letters)
-            told = sa.update(alerts).where(alerts.c.id.in_([each.id for each in found]))
-            db.execute(told.values(told_at=now))
-    for alert in found if letters else ():
-        logger("alerts").debug("alert told", kind=alert.kind, id=alert.id.hex[:8], run=alert.run)
-    return len(found) if letters else 0
+        letters = [*letters_about(settings, [Alert.of(row) for row in db.execute(mine)])]
+        put_within(db, [letter for letter, _ in letters])
+        for letter, told in letters:
+            for alert in told:
+                keys.setdefault(alert.id, []).append(letter.key)
+        for each, mine in keys.items():
+            db.execute(sa.update(alerts).where(alerts.c.id == each).values(written_at=now, letters=mine))
+    return len(keys)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from ..alerts.record import Alert
+from ..alerts.told import since_words
 from ..alerts.words import alert_words, job_words, left_words, moment_words, outcome_words
 from .desk import Desk, Page, Reply
 from .jobs_state import answer, headline, state_of, waits
@@ -20,6 +21,7 @@ from ..faces.look import Html, card, element, join, notice, table
 from ..jobs.bell import ring
 from ..jobs.record import Job, cancel, find, listed, retry
 from ..jobs.schedule import upcoming, zone_of
+from ..mail.outbox import Mail
 
 # %% ../../nbs/93_dashboard.jobs_page.ipynb #bf7d9cc2
 def job_title(
@@ -78,10 +80,11 @@ def waiting_card(
 def alert_card(
     desk: Desk,
     alert: Alert,
+    letters: Sequence[Mail],  # about it
 ) -> Html:
-    "What is wrong, since when, and what to do about it."
+    "What is wrong, since when, whether somebody was told, and what to do about it."
     to_do = (element("strong", desk.speech("jobs.to_do")), " ", desk.speech(f"alerts.mend.{alert.kind}"))
-    since = element("p", desk.speech("alerts.since", when=moment(desk, alert.opened_at)), class_="small")
+    since = element("p", since_words(desk.speech, alert, letters, zone_of(desk.settings)), class_="small")
     parts = [
         element("h3", desk.speech(f"alerts.title.{alert.kind}")),
         since,
@@ -168,7 +171,7 @@ def render(
     "The page's content."
     may_run(desk)
     state = state_of(desk, datetime.now(UTC))
-    wrong = [alert_card(desk, each) for each in state.alerts]
+    wrong = [alert_card(desk, each, state.letters.get(each.id, ())) for each in state.alerts]
     cards = [waiting_card(desk, job) for job in state.waiting]
     again = element("p", desk.speech("jobs.waits_note"), class_="note")
     schedule = table_of(desk, ("what", "when", "act"), ahead_rows(desk, state.jobs))

@@ -6,17 +6,20 @@
 __all__ = ['LONG', 'waits', 'waiting', 'nobody_works', 'nobody_there', 'State', 'state_of', 'headline', 'answer']
 
 # %% ../../nbs/92_dashboard.jobs_state.ipynb #15f237c2
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from ..alerts.record import Alert, open_alerts
+from ..alerts.told import letters_of
 from ..alerts.words import moment_words
 from .desk import Desk
 from ..jobs.bell import SILENT_SECONDS, silence_of
 from ..jobs.done import NO_EXPORT
 from ..jobs.record import Job, listed, rank
 from ..jobs.schedule import schedules, upcoming, zone_of
+from ..mail.outbox import Mail
 from ..store.engine import session
 
 # %% ../../nbs/92_dashboard.jobs_state.ipynb #3b78060e
@@ -74,6 +77,7 @@ class State:
     alerts: Sequence[Alert]  # that are open, without those about a job that waits
     now: datetime
     idle: bool  # nobody does what is to be done
+    letters: Mapping[UUID, Sequence[Mail]] = field(default_factory=dict)  # alert → what tells of it
 
     @property
     def waiting(self) -> list[Job]:
@@ -100,7 +104,8 @@ def state_of(
     kinds = {job.kind for job in waiting(jobs, now)}
     with session(desk.engine, read_only=True) as db:
         wrong = [each for each in open_alerts(db) if each.kind != "job" or each.key.split()[1] not in kinds]
-    return State(jobs, wrong, now, nobody_there(desk, jobs, now))
+        letters = letters_of(db, wrong)
+    return State(jobs, wrong, now, nobody_there(desk, jobs, now), letters)
 
 # %% ../../nbs/92_dashboard.jobs_state.ipynb #2b168000
 def headline(

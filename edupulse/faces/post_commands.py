@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['mail_app', 'Name', 'alerts_app', 'plain', 'list_mails', 'show_mail', 'retry_mail', 'cancel_mail', 'next_digest',
-           'foretold', 'dry_run', 'test_mail', 'worded', 'alert_lines', 'show_alerts', 'alerts', 'check']
+           'foretold', 'dry_run', 'test_mail', 'worded', 'show_alerts', 'alerts', 'check']
 
 # %% ../../nbs/97_faces.post_commands.ipynb #4fcdae7c
 import textwrap
@@ -17,8 +17,6 @@ from .job_commands import the_store
 from .terminal import Json, begin, say
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
     from sqlalchemy import Engine
 
     from edupulse.alerts.record import Alert
@@ -212,26 +210,15 @@ alerts_app = typer.Typer(help="What is wrong just now, and what to do about it."
 def worded(
     speech: "Speech",
     alert: "Alert",
+    letters: "list[Mail]",  # about it
 ) -> dict:  # JSON
-    "An alert for a program, with its words."
+    "An alert for a program, with its words and what became of its letters."
     from dataclasses import asdict
 
     from edupulse.alerts.words import alert_told
 
-    return asdict(alert) | {"words": alert_told(speech, alert)}
-
-# %% ../../nbs/97_faces.post_commands.ipynb #ce69a635
-def alert_lines(
-    speech: "Speech",
-    alert: "Alert",
-    zone: "ZoneInfo",
-) -> str:
-    "What is wrong, since when, whether somebody was told, and what to do."
-    from edupulse.alerts.words import alert_entry, moment_words
-
-    when = {name: moment_words(speech, getattr(alert, f"{name}_at"), zone) for name in ("opened", "told")}
-    told = speech("alerts.told", when=when["told"]) if alert.told_at else speech("alerts.untold")
-    return alert_entry(speech, alert, speech("alerts.and_since", when=when["opened"], told=told))
+    sent = [{"number": each.number, "way": each.channel, "state": each.state} for each in letters]
+    return asdict(alert) | {"words": alert_told(speech, alert), "letters": sent}
 
 # %% ../../nbs/97_faces.post_commands.ipynb #30dddf2e
 def show_alerts(
@@ -242,24 +229,26 @@ def show_alerts(
     settings, engine = the_store()
     from edupulse.alerts.record import open_alerts, past_alerts
     from edupulse.alerts.tell import speech_of
-    from edupulse.alerts.words import alert_told, moment_words
+    from edupulse.alerts.told import letters_of, since_words
+    from edupulse.alerts.words import alert_entry, alert_told, moment_words
     from edupulse.jobs.schedule import zone_of
     from edupulse.store.engine import session
 
     with session(engine, read_only=True) as db:
         still, over = open_alerts(db), past_alerts(db, past) if past else []
+        letters = letters_of(db, [*still, *over])
     engine.dispose()
     speech, zone = speech_of(settings), zone_of(settings)
     if as_json:
         say(
             {
-                name: [worded(speech, each) for each in some]
+                name: [worded(speech, each, letters[each.id]) for each in some]
                 for name, some in (("open", still), ("past", over))
             }
         )
         return len(still)
     for each in still:
-        say(alert_lines(speech, each, zone))
+        say(alert_entry(speech, each, since_words(speech, each, letters[each.id], zone)))
     for each in over:
         when = moment_words(speech, each.closed_at, zone)
         say(speech("alerts.over", when=when, words=alert_told(speech, each)))

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from ..alerts.told import note_told
 from .done import Done
 from .record import Job, Later, Refused, Wish, add
 from ..logs import logger
@@ -155,6 +156,7 @@ def deliver(
             for state in postpone(engine, due(engine, channel, datetime.now(UTC)), said_by(error)):
                 told.note(state, said_by(error))
     logger("mail").info("letters", **told.states)
+    note_told(engine)
     return told
 
 # %% ../../nbs/95_jobs.post.ipynb #6603c7a3

@@ -201,10 +201,10 @@ def turn(
 def watch(
     worker: Worker,
     job: Job | None,  # that was done; None: there was none
-) -> int:  # alerts of which somebody is told
+) -> int:  # alerts about which there are letters now
     "Look at what is wrong, when it is time."
     kinds = worker.rounds.due(time.monotonic() - worker.began, job and job.kind)
-    return look(worker.settings, worker.engine, worker.clock(), kinds).told if kinds else 0
+    return look(worker.settings, worker.engine, worker.clock(), kinds).written if kinds else 0
 
 # %% ../../nbs/96_jobs.worker.ipynb #4658ae75
 def serve(
@@ -216,15 +216,15 @@ def serve(
         signal.signal(each, worker.stop)
     bell, taken = Bell(worker.settings), 0
     while not worker.stopping:
-        job, told = None, 0
+        job, written = None, 0
         give_sign(worker.settings)
         try:
             job = turn(worker)
-            told = watch(worker, job)
+            written = watch(worker, job)
         except (sa.exc.DBAPIError, ConnectionError) as error:
             logger("jobs").warning("the store did not answer", error=type(error).__name__)
         taken += job is not None
-        idle = job is None and not told  # what was told is a letter, and goes now
+        idle = job is None and not written  # what was written goes now
         if idle and until_idle:
             break
         if idle:

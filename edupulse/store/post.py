@@ -65,7 +65,9 @@ alerts = sa.Table(
         "details", JSON, nullable=False, server_default="{}"
     ),  # what the sentence names; never a person
     sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("told_at", sa.DateTime(timezone=True)),  # null: nobody was told yet, or nobody is to be told
+    sa.Column("written_at", sa.DateTime(timezone=True)),  # when its letters were put into the outbox
+    sa.Column("letters", JSON, nullable=False, server_default="[]"),  # their keys
+    sa.Column("told_at", sa.DateTime(timezone=True)),  # when the first of them went; null: nobody was told
     sa.Column("closed_at", sa.DateTime(timezone=True), index=True),  # null: it is still so
     one_of("kind", ALERT_KINDS),
 )
