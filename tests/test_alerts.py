@@ -18,7 +18,7 @@ from edupulse.alerts.look import QUICK, look
 from edupulse.alerts.record import Cause, open_alerts, past_alerts
 from edupulse.alerts.record import settle as open_and_close
 from edupulse.alerts.tell import is_quiet, tell
-from edupulse.alerts.words import alert_told
+from edupulse.alerts.words import alert_entry, alert_told
 from edupulse.faces.cli import app
 from edupulse.faces.exporter import figures_once
 from edupulse.faces.language import Speech
@@ -30,6 +30,7 @@ from edupulse.jobs.record import Wish, add, find
 from edupulse.logs import configure_logs
 from edupulse.mail.outbox import listed
 from edupulse.mail.state import cancel, retry
+from edupulse.said import Said
 from edupulse.settings import Settings
 from edupulse.store.engine import connect, session
 from edupulse.store.post import alerts, mails
@@ -105,7 +106,7 @@ def test_a_cause_is_told_once_by_mail_and_webhook_and_again_when_it_comes_again(
     text = office.read()[0].get_content()
     assert "students.csv holds half" in text and "edupulse jobs retry" in text and "example.org" in text
     with session(store, read_only=True) as db:
-        assert [alert.key[:10] for alert in past_alerts(db)] == ["job import"]
+        assert [alert.kind for alert in past_alerts(db)] == ["job"]
 
 
 def test_another_reason_is_another_cause_and_neither_an_empty_night_nor_a_wrong_clock_ends_it(store, watched):
@@ -124,6 +125,29 @@ def test_another_reason_is_another_cause_and_neither_an_empty_night_nor_a_wrong_
     assert look(set_up, store, NOW + 3 * hours, QUICK).over == 0
     end_import(store, "2026-01-09", NOW + 4 * hours)
     assert look(set_up, store, NOW + 4 * hours, QUICK).over == 1 and not still_open(store)
+
+
+def test_one_reason_that_stops_three_jobs_is_told_once_and_over_when_the_last_is_done(store, watched):
+    def end(kind, day, why=None):
+        add(store, Wish(kind, f"{kind} on 2026-01-{day}"), NOW)
+        job = claim(store, "ann", Terms(), NOW)
+        ended = fail(store, job, why, Terms(), NOW, again=False) if why else succeed(store, job, {}, {}, NOW)
+        return look(set_up, store, NOW, QUICK) if ended else None
+
+    set_up = watched(alert_webhook="https://hooks.example.org/1")
+    changed = Said("work.score.no_model", why=Said("work.model.changed", model="risk-1", which=" (weights)"))
+    stopped = [end(kind, "05", changed) for kind in ("score", "report", "drift")]
+    assert [(each.new, each.over, each.written) for each in stopped] == [(1, 0, 1), (0, 0, 0), (0, 0, 0)]
+    with session(store, read_only=True) as db:
+        (alert,) = open_alerts(db)
+    told = [alert_entry(Speech(lang), alert, "") for lang in ("en", "es")]
+    assert told[0].startswith(
+        "The lists of the week of 5 Jan, the weekly reports of 5 Jan, and the watch over"
+    )
+    assert told[1].startswith("Fallaron: Las listas") and "was changed (weights)" in told[0]
+    assert "edupulse restore" in told[0] and "models/" in told[1]
+    over = [end(kind, "12") for kind in ("score", "report", "drift")]
+    assert [(each.new, each.over) for each in over] == [(0, 0), (0, 0), (0, 1)] and len(listed(store)) == 1
 
 
 def test_what_is_told_of_a_job_carries_its_run(store, watched, tmp_path):
@@ -322,9 +346,8 @@ def test_without_a_way_alerts_are_on_record_in_the_figures_and_told_when_there_i
     monkeypatch.chdir(tmp_path)
     break_import(store, "2026-01-05", NOW)
     set_up = watched()
-    assert look(set_up, store, NOW, QUICK).written == 0 and [key[:10] for key in still_open(store)] == [
-        "job import"
-    ]
+    assert look(set_up, store, NOW, QUICK).written == 0
+    assert [key[:4] for key in still_open(store)] == ["job "]
     assert 'edupulse_alerts_open{kind="job"} 1.0' in figures_once(set_up)
     with webhook() as (address, told):
         for name, value in environment(watched(alert_webhook=address)).items():

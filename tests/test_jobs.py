@@ -971,7 +971,7 @@ def test_a_backup_is_proved_by_a_worker_and_a_refusal_waits_for_a_person(place):
     last = last_backup(settings.home)
     assert last.drilled_at >= last.made_at[:19] and Path(last.file).is_file()
     assert done["score"].state == "failed" and done["score"].due_at is None, "a refusal waits for a person"
-    assert "no score was made" in done["score"].error
+    assert "nothing is made without a sound model" in done["score"].error
 
 
 def test_a_backup_that_is_not_equal_waits_for_a_person_and_no_older_one_goes(place, monkeypatch):

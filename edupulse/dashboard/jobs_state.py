@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from ..alerts.record import Alert, open_alerts
+from ..alerts.record import Alert, by_reason, open_alerts
 from ..alerts.told import letters_of
 from ..alerts.words import moment_words
 from .desk import Desk
@@ -74,21 +74,26 @@ class State:
     "How the work stands."
 
     jobs: Sequence[Job]
-    alerts: Sequence[Alert]  # that are open, without those about a job that waits
+    alerts: Sequence[Alert]  # that are open
     now: datetime
     idle: bool  # nobody does what is to be done
     letters: Mapping[UUID, Sequence[Mail]] = field(default_factory=dict)  # alert → what tells of it
 
     @property
-    def waiting(self) -> list[Job]:
-        "The jobs that wait for a person."
-        return waiting(self.jobs, self.now)
+    def waiting(self) -> dict[str, list[Job]]:  # reason → jobs
+        "The jobs that wait for a person, by what stops them."
+        return by_reason(waiting(self.jobs, self.now))
+
+    @property
+    def others(self) -> list[Alert]:
+        "The alerts that are not about a job that waits."
+        return [each for each in self.alerts if not (each.kind == "job" and each.key[-8:] in self.waiting)]
 
     @property
     def needs(self) -> dict[str, int]:  # job, worker or a kind of alert → how many
         "What needs a person, the most urgent first."
         found = {"worker": int(self.idle), "job": len(self.waiting)}
-        for alert in self.alerts:
+        for alert in self.others:
             found[alert.kind] = found.get(alert.kind, 0) + 1
         if self.idle:  # a run that nobody began is no second thing
             found.pop("silence", None)
@@ -101,9 +106,8 @@ def state_of(
 ) -> State:
     "What is known just now."
     jobs = listed(desk.engine, 100)
-    kinds = {job.kind for job in waiting(jobs, now)}
     with session(desk.engine, read_only=True) as db:
-        wrong = [each for each in open_alerts(db) if each.kind != "job" or each.key.split()[1] not in kinds]
+        wrong = open_alerts(db)
         letters = letters_of(db, wrong)
     return State(jobs, wrong, now, nobody_there(desk, jobs, now), letters)
 
