@@ -275,7 +275,7 @@ def test_every_comparison_recomputes_from_the_rows_of_its_runs(reported, rows_of
         again = kept_back(pd.DataFrame([again]), 10).iloc[0].to_dict()
         checked += same_figures({name: row[name] for name in again}, again)
         sides = [both[both[side]].groupby("as_of")["left"].mean().mean() for side in ("one", "other")]
-        assert np.isclose(row["value"], sides[0] - sides[1], atol=1e-6)
+        assert np.isclose(row["value"], rounded(sides[0] - sides[1]), atol=1e-6)
     found = {run: figures_of(rows_of([run])) for run in {row["run_id"] for row in told["folds"]}}
     for row in told["choices"]:
         reached = [found[row[run]][row["figure"]] for run in ("run_id", "best_run_id")]
@@ -291,7 +291,7 @@ def test_every_lift_recomputes_from_the_rows_of_both_runs(reported, undisturbed,
     assert len(lifts) == 4 and reported[1]["lifts"] == [] == reported[1]["over_all"], "no rules, no network"
     for row in lifts:
         both = listed_by_both(*(settled_rows(rows_of([run])) for run in row["runs"]), 0.1)
-        again = plain(lift_over(both, JUDGING.resampling))
+        again = rounded(plain(lift_over(both, JUDGING.resampling)))
         assert {end: row[end] for end in again} == pytest.approx(again, abs=1e-6)
     told = over_all(undisturbed, "logistic", rival)
     assert len(told) == 2
@@ -299,7 +299,7 @@ def test_every_lift_recomputes_from_the_rows_of_both_runs(reported, undisturbed,
         pairs = [[settled_rows(rows_of([run])) for run in pair] for pair in row["runs"]]
         both = pd.concat([listed_by_both(*pair, 0.1) for pair in pairs])
         apart = precision_apart(both, JUDGING.resampling)
-        assert [row[end] for end in ("value", "low", "high")] == pytest.approx(list(apart), abs=1e-6)
+        assert [row[end] for end in ("value", "low", "high")] == pytest.approx(rounded(list(apart)), abs=1e-6)
 
 
 def test_no_small_count_is_in_the_file(reported):
@@ -326,8 +326,46 @@ def test_no_small_count_is_in_the_file(reported):
         assert not any(0 < abs(one - other) < 10 for one in known for other in known)
         assert (figures["prevalence"] is None) == (figures["students_who_left"] is None)
         assert handful_shares(lead) == []
-    points = [point for fold in told["folds"] for point in fold["figures"]["calibration"] or []]
-    assert all(point["students_who_left"] >= 10 and point["students"] >= 10 for point in points)
+    for fold in told["folds"]:
+        assert_curve_counts_no_more(fold["figures"])
+
+
+def assert_curve_counts_no_more(figures):
+    "No point of it counts a handful, or all that the fold does but a handful, or anything where the fold does not."
+    for point in figures["calibration"] or []:
+        counts = {name: point[name] for name in ("students", "students_who_left") if point[name] is not None}
+        assert all(count >= 10 for count in counts.values())
+        assert all(not 0 < figures[name] - count < 10 for name, count in counts.items())
+        hidden = figures["students"] is None or figures["weeks"] is None
+        assert not hidden or (point["weeks"] is None and point["students"] is None)
+
+
+FINE = {"prevalence", "ece", "calibration", "brier_parts", "groups"}  # small by their nature
+
+
+def digits(value, places=3):
+    "The places in a file at which a number has more digits than are printed."
+    if isinstance(value, dict):
+        parts = [
+            (name, each, 6 if name == "brier_parts" else 4 if name in FINE else places)
+            for name, each in value.items()
+        ]
+        return [f"{name}.{found}" for name, each, most in parts for found in digits(each, most)]
+    if isinstance(value, list):
+        return [found for each in value for found in digits(each, places)]
+    return [f"{value!r}"] if isinstance(value, float) and round(value, places) != value else []
+
+
+def test_no_figure_has_more_digits_than_a_page_prints(reported, undisturbed):
+    "Sixteen digits of a share are its fraction; those of a file and of a run in MLflow are none."
+    told, client = reported[1], tracking_client(Settings(home=undisturbed.prepared.shelf.folder.parent))
+    assert digits({"lead": {"early": 8 / 15}}) == ["lead.early.0.5333333333333333"]
+    for name in ("ahead", "choices", "counselors", "fairness", "lifts", "over_all", "without"):
+        assert digits(told[name]) == [], name
+    for fold in told["folds"]:
+        assert digits(fold["figures"]) == []
+        logged = client.get_run(fold["run_id"]).data.metrics
+        assert [name for name, value in logged.items() if round(value, 4) != value] == []
 
 
 def counted_again(slots):
@@ -424,7 +462,7 @@ def test_a_report_of_enough_leavers_says_who_is_ahead_and_recomputes(crowded):
         files = [place / "backtest" / "rows" / f"{keys[run]}.parquet" for run in runs]
         both = listed_by_both(*(settled_rows(pd.read_parquet(file)) for file in files), 0.1)
         apart = precision_apart(both, JUDGING.resampling)
-        assert [row[end] for end in ("value", "low", "high")] == pytest.approx(list(apart), abs=1e-6)
+        assert [row[end] for end in ("value", "low", "high")] == pytest.approx(rounded(list(apart)), abs=1e-6)
         assert row["said"] == verdict(apart, found_apart(both)["left"]) != "too few left"
         policies = {fold["label_policy"] for fold in told["folds"] if fold["run_id"] in runs}
         assert len(policies) == 1, "only those with one question are compared"

@@ -11,7 +11,7 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from edupulse.care.suppression import EVERYBODY, Figures, Sum, cross, figure_key, rule_figures, suppress
 from edupulse.dashboard.school_data import LISTED, SPARE, SUPPORTS, band_figures, listed_figures
 from edupulse.evaluation.fairness import FairnessRule, audit_attribute
-from edupulse.evaluation.groups import MEASURES, with_groups
+from edupulse.evaluation.groups import MEASURES, hides_a_period, with_groups
 from edupulse.evaluation.metrics import Resampling
 from edupulse.scoring.roster import BandRule, place_bands
 
@@ -286,6 +286,7 @@ def what_is_known(counts: dict, table: pd.DataFrame) -> LinearConstraint:
             ("weeks", row.students, row.most_students),
             (below, row.behind, row.most_behind),
         ):
+            most = np.inf if pd.isna(most) else most
             add(row.group, {name: 1}, *((0, most) if pd.isna(told) else (told, told)))
         if not np.isnan(row.value):
             half = row.step / 2 + 1e-9
@@ -334,6 +335,85 @@ def test_no_small_count_can_be_worked_out_of_an_audit():
         assert table.loc[table["group"].isin(["g0", "g1"]), "value"].notna().any() and not worked_out(
             rows, table
         )
+
+
+def two_years(seed: int) -> pd.DataFrame:
+    "Two large groups in two years; in the second a handful left, and it is told of nobody how many."
+    years = {}
+    for number, fold in enumerate(("first", "second")):
+        rows = random_roll(2 * seed + number)
+        rows = rows[rows["school_id"].isin(["g0", "g1"])]
+        left = rows["left"] | (
+            rows.index < (2 * N_SIZE, 1)[number]
+        )  # enough in the first, somebody in the second
+        years[fold] = rows.assign(student_id=fold + rows["student_id"], fold=fold, left=left)
+    handful = np.random.default_rng(seed).integers(1, N_SIZE)
+    left = years["second"]["left"]
+    years["second"]["left"] = left & (left.cumsum() <= handful)
+    return pd.concat(years.values(), ignore_index=True)
+
+
+def left_in_the_second(rows: pd.DataFrame, table: pd.DataFrame) -> tuple[int, int]:
+    "The fewest and the most that can have left in it, for who knows the first year's totals, both rolls and lists, and the audit."
+    folds = ["first", "second"]
+    keys = [(group, fold, cell) for group in ("g0", "g1") for fold in folds for cell in CELLS]
+    own = {fold: counts_of(rows[rows["fold"] == fold]) for fold in folds}
+    lines = []
+
+    def add(low, high, group=None, fold=None, **parts):
+        row = [
+            sum(weight * (cell in SUMS[name]) for name, weight in parts.items())
+            * (group in (None, one) and fold in (None, year))
+            for one, year, cell in keys
+        ]
+        lines.append((np.array(row, float), low, high))
+
+    for fold, told in (("first", CELLS), ("second", ("seat", "weeks"))):
+        for name in told:
+            whole = sum(count for (_, cell), count in own[fold].items() if cell in SUMS[name])
+            add(whole, whole, fold=fold, **{name: 1})
+    add(1, N_SIZE - 1, fold="second", left=1)
+    for row in table[table["measure"] != "calibration"].itertuples():
+        above, below = MEASURES[row.measure]
+        for name, told, most in (
+            ("weeks", row.students, row.most_students),
+            (below, row.behind, row.most_behind),
+        ):
+            high = np.inf if pd.isna(most) else most
+            add(*((0, high) if pd.isna(told) else (told, told)), group=row.group, **{name: 1})
+        if not np.isnan(row.value):
+            half = row.step / 2 + 1e-9
+            add(0, np.inf, group=row.group, **{above: 1, below: half - row.value})
+            add(-np.inf, 0, group=row.group, **{above: 1, below: -half - row.value})
+    matrix, low, high = zip(*lines, strict=True)
+    known, whole = LinearConstraint(np.array(matrix), low, high), np.ones(len(keys))
+    goal = np.array([fold == "second" and cell in SUMS["left"] for _, fold, cell in keys], float)
+    ends = [milp(sign * goal, integrality=whole, bounds=Bounds(0), constraints=known) for sign in (1, -1)]
+    return tuple(round(sign * end.fun) for sign, end in zip((1, -1), ends, strict=True))
+
+
+def assert_no_year_follows(seed: int):
+    "Of what groups of all years are said, a handful in one of them can be at least three numbers."
+    rows = two_years(seed)
+    gone = rows.loc[rows["fold"] == "second", "left"].sum()
+    assert hides_a_period(rows, N_SIZE) and 0 < gone < N_SIZE
+    least, most = left_in_the_second(rows, audit_attribute(rows, "school_id", FEW_DRAWS, unsaid=True))
+    assert least <= gone <= most and most - least >= 2, seed
+
+
+def test_no_hidden_year_can_be_worked_out_of_an_audit():
+    "Groups add up to all years; with their counts, or with the digits of their rates, the same attack finds the hidden one."
+    rows = two_years(1)
+    gone = rows.loc[rows["fold"] == "second", "left"].sum()
+    assert left_in_the_second(rows, audit_attribute(rows, "school_id", FEW_DRAWS)) == (gone, gone)
+    for seed in range(4):
+        assert_no_year_follows(seed)
+
+
+@pytest.mark.soak
+def test_no_hidden_year_can_be_worked_out_of_a_hundred_audits():
+    for seed in range(4, 104):
+        assert_no_year_follows(seed)
 
 
 @pytest.mark.soak

@@ -14,6 +14,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
+from .coarse import rounded
 from .figures import settled_rows
 from .fold import judging_code, plain
 from .grid import code_version, content_key
@@ -174,7 +175,7 @@ def lifts_over(
         row = {"fold": mine["fold"], "title": mine["title"], "rival": theirs["title"]}
         lift = kept_pair(backtest, [(mine, theirs)], "lift")
         spans = {end: lift[end] for end in ("value", "low", "high")}
-        table.append(row | spans | {"runs": [mine["run_id"], theirs["run_id"]]})
+        table.append(row | rounded(spans) | {"runs": [mine["run_id"], theirs["run_id"]]})
     names = ["fold", "title", "rival", "value", "low", "high", "runs"]
     return pd.DataFrame(table, columns=names, dtype=object)  # a number, or None
 
@@ -192,7 +193,12 @@ def over_all(
     for (title, other), those in pairs.items():
         found = kept_pair(backtest, those, "apart")
         apart = Interval(*(found[end] for end in ("value", "low", "high")))
-        row = {"title": title, "rival": other, **apart._asdict(), "said": verdict(apart, found["left"])}
+        row = {
+            "title": title,
+            "rival": other,
+            **rounded(apart._asdict()),
+            "said": verdict(apart, found["left"]),
+        }
         table.append(row | {"runs": [[each["run_id"] for each in pair] for pair in those]})
     return table
 
@@ -208,6 +214,7 @@ def kept_back(
     if apart.empty:
         return apart
     told = apart.astype(dict.fromkeys(["left", *SHARED], object))
+    told = told.assign(**{end: list(map(rounded, told[end])) for end in Interval._fields if end in told})
     small = ((apart[list(SHARED)] > 0) & (apart[list(SHARED)] < n_size)).any(axis=1)
     told.loc[small, list(SHARED)] = None
     told.loc[(apart["left"] > 0) & (apart["left"] < n_size), "left"] = None

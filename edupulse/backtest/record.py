@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from .coarse import as_few
+from .coarse import as_few, rounded
 from .fold import Judging, Shelf
 from .grid import Fold
 from ..settings import Settings, private_folder
@@ -124,7 +124,9 @@ def record_once(
         return found[0].info.run_id
     tags, now = {"record_key": key[0]}, int(time.time() * 1000)
     run = (found[0] if found else client.create_run(place, run_name=key[1], tags=tags)).info.run_id
-    metrics = [Metric(name, value, now, 0) for name, value in flat_numbers(without_counts(figures)).items()]
+    metrics = [
+        Metric(name, value, now, 0) for name, value in flat_numbers(rounded(without_counts(figures))).items()
+    ]
     client.log_batch(
         run,
         metrics,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from .coarse import rounded
 from .grid import wishes
 from .run import Backtest, run_backtest
 from ..evaluation.enough import verdict
@@ -23,6 +24,7 @@ from edupulse.evaluation.groups import (
     count_groups,
     draw_groups,
     heads,
+    hides_a_period,
     in_steps,
     steps,
     tally,
@@ -87,13 +89,14 @@ def group_changes(
     pair: tuple[pd.DataFrame, pd.DataFrame],  # as from `with_groups`, with and without
     attribute: str,
     rule: FairnessRule,
+    unsaid: bool = False,  # whether it is not told how many left in all
 ) -> (
     pd.DataFrame
 ):  # attribute, group, measure, before, after, change, low, high; NaN where nothing may be told
     "Each group's differences from the others, with and without."
     tallied = [tally(rows, attribute) for rows in pair]
     behind = pd.concat([heads(each) for each in tallied]).groupby(level=0).min()
-    step = np.maximum(*(steps(each, rule.n_size) for each in tallied))
+    step = np.maximum(*(steps(each, rule.n_size, unsaid) for each in tallied))
     enough = (behind[list(MEASURES)] >= rule.n_size).to_numpy()
     gaps = [each.own - each.rest for each in (count_groups(part, enough=enough) for part in tallied)]
     drawn = zip(*(draw_groups(part, rule.resampling, enough) for part in tallied), strict=True)
@@ -127,6 +130,7 @@ class Comparison:
     groups: pd.DataFrame  # as from `group_changes`, of every attribute
     gates: tuple[Gate, Gate]  # with, without
     runs: tuple[tuple[str, ...], ...] = ()  # ids in MLflow of the folds with, and of those without
+    unsaid: bool = False  # whether a test period does not say how many left
 
     @property
     def said(self) -> str:
@@ -136,11 +140,13 @@ class Comparison:
     def plain(self) -> dict:  # JSON
         "The comparison as plain values."
         costs = {name: [*value[:2], *value[2]] for name, value in self.costs.items()}
+        if self.unsaid:  # it is a share of those who left
+            costs["recall"] = [None] * len(costs["recall"])
         rows = self.groups.astype(object).where(self.groups.notna(), None).to_dict("records")
-        told = {"title": self.title, "without": list(self.without), "students": self.students, "costs": costs}
-        told["said"] = self.said
+        told = {"title": self.title, "without": list(self.without), "students": self.students}
+        told |= {"costs": rounded(costs), "said": self.said}
         return told | {
-            "groups": rows,
+            "groups": rounded(rows),
             "gates": [str(each) for each in self.gates],
             "runs": [*map(list, self.runs)],
         }
@@ -165,12 +171,13 @@ def compare(
     one: pd.DataFrame,  # judged rows of a configuration
     other: pd.DataFrame,  # judged rows of the same without something
     frame: Frame,
-) -> dict:  # students, left, costs, groups, gates
+) -> dict:  # students, left, costs, groups, gates, unsaid
     "Two lists, pair by pair."
     rows = same_rows(one, other)
     pair = tuple(with_groups(each, frame.attributes, frame.capacity_share) for each in rows)
     there = [name for name in ATTRIBUTES if name in pair[0] and pair[0][name].nunique() > 1]
-    parts = [group_changes(pair, name, frame.rule) for name in there]
+    unsaid = hides_a_period(pair[0], frame.rule.n_size)
+    parts = [group_changes(pair, name, frame.rule, unsaid) for name in there]
     more = (frame.attributes, frame.capacity_share, frame.rule, frame.calibrated)
     return {
         "students": pair[0]["student_id"].nunique(),
@@ -178,6 +185,7 @@ def compare(
         "costs": costs(*pair, frame.rule.resampling),
         "groups": pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["attribute"]),
         "gates": tuple(gate(audit(each, *more)) for each in rows),
+        "unsaid": unsaid,
     }
 
 # %% ../../nbs/69_backtest.without.ipynb #9b5643a2

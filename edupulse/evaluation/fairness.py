@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PASS', 'FAIL', 'UNSURE', 'SPANS', 'FIGURES', 'MOST', 'COLUMNS', 'FairnessRule', 'Pooled', 'pool', 'verdict',
-           'over_draws', 'audit_attribute', 'told_spans', 'Audit', 'audit', 'Gate', 'told_apart', 'say_failure',
-           'say_unbinding', 'undecided', 'gate']
+           'over_draws', 'audit_attribute', 'told_spans', 'Audit', 'audit', 'Gate', 'say_failure', 'say_unbinding',
+           'undecided', 'gate']
 
 # %% ../../nbs/65_evaluation.fairness.ipynb #7da83952
 from dataclasses import asdict, dataclass
@@ -25,6 +25,7 @@ from edupulse.evaluation.groups import (
     count_groups,
     draw_groups,
     heads,
+    hides_a_period,
     in_steps,
     least_spreads,
     steps,
@@ -127,15 +128,16 @@ def audit_attribute(
     rows: pd.DataFrame,  # as from `with_groups`
     attribute: str,
     rule: FairnessRule,
+    unsaid: bool = False,  # whether it is not told how many left in all, as from `hides_a_period`
 ) -> pd.DataFrame:  # the columns of COLUMNS
     "Every group of one attribute, in every measure."
     tallied, tail = tally(rows, attribute), (1 - rule.resampling.confidence) / 2
-    behind, step = heads(tallied), steps(tallied, rule.n_size)
+    behind, step = heads(tallied), steps(tallied, rule.n_size, unsaid)
     enough = (behind[list(MEASURES)] >= rule.n_size).to_numpy()
     counted = count_groups(tallied, enough=enough)
     low, high, seen = over_draws(list(draw_groups(tallied, rule.resampling, enough)), tail)
     gap, spread = counted.own - counted.rest, np.maximum(seen, least_spreads(tallied, enough))
-    hidden, parts = uncounted(behind, rule.n_size, bool(step.any())), []
+    hidden, parts = uncounted(behind, rule.n_size, bool(step.any()), unsaid), []
     for number, (measure, tolerance) in enumerate(zip(MEASURES, rule.tolerances(tallied), strict=True)):
         pooled = pool(gap[:, number], spread[:, number], tolerance)
         reach, own = norm.ppf(1 - tail) * pooled.spread, counted.own[:, number]
@@ -187,8 +189,9 @@ class Audit:
     def plain(self, counted: bool = True) -> dict:  # JSON
         "The audit as plain values; without figures where another question about the same students tells its own."
         gone = dict.fromkeys(() if counted else (*FIGURES, *MOST, "step", "tolerance"))
-        limits = {"tolerance": self.table["tolerance"].astype(float).round(3)}  # shares of who left
-        table = self.table.assign(**limits | gone)
+        digits = dict.fromkeys(SPANS, 4) | {"tolerance": 3}  # as printed; sixteen of them would be sums
+        shown = {name: self.table[name].astype(float).round(count) for name, count in digits.items()}
+        table = self.table.assign(**shown | gone)
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
         told = {"model": self.model, "rule": asdict(self.rule), "groups": rows}
         return told | {"absent": list(self.absent), "runs": list(self.runs)}
@@ -209,7 +212,8 @@ def audit(
     "For whom a list fails, at the number of students who can be met."
     rows = with_groups(judged, attributes, capacity_share)
     there = [name for name in ATTRIBUTES if name in rows and rows[name].nunique() > 1]
-    parts = [audit_attribute(rows, name, rule) for name in there]
+    unsaid = hides_a_period(rows, rule.n_size)
+    parts = [audit_attribute(rows, name, rule, unsaid) for name in there]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
     if not calibrated:
         table = table[table["measure"] != "calibration"].reset_index(drop=True)
@@ -230,23 +234,14 @@ class Gate:
         "One line."
         return "passes" if self.passes else f"held back: {'; '.join(self.reasons)}"
 
-# %% ../../nbs/65_evaluation.fairness.ipynb #8b3fe22f
-def told_apart(
-    size: float,  # two shares that are not the same
-    limit: float,
-) -> tuple[str, str]:
-    "Two shares in percent, with the fewest digits at which they differ."
-    pairs = ((f"{size:.{digits}%}", f"{limit:.{digits}%}") for digits in range(1, 15))
-    return next((pair for pair in pairs if pair[0] != pair[1]), (f"{size!r}", f"{limit!r}"))
-
 # %% ../../nbs/65_evaluation.fairness.ipynb #04a2c00a
 def say_failure(
     row,  # of an audit's table, failed or suspected
 ) -> str:
-    "One failure in plain words; without its size where that must not be told."
-    size = f" (by more than the {row.tolerance:.1%} that are allowed)"  # as a step, or none, cannot say
-    if abs(row.gap) > row.tolerance:
-        size = " (by {}; allowed is {})".format(*told_apart(abs(row.gap), row.tolerance))
+    "One failure in plain words; without its size where that must not be told, or is the limit's as far as it is told."
+    size, limit = f"{abs(row.gap):.1%}", f"{row.tolerance:.1%}"
+    told = abs(row.gap) > row.tolerance and size != limit
+    size = f" (by {size}; allowed is {limit})" if told else f" (by more than the {limit} that are allowed)"
     side = MEANINGS[row.measure][int((row.gap if pd.isna(row.side) else row.side) < 0)]
     return f"{CALLED.get(row.attribute, row.attribute)} {row.group} {side} than the others{size}"
 

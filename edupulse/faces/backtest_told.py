@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HIDDEN', 'WHEN', 'NOBODY', 'WEEK', 'told_counts', 'count_range', 'sum_words', 'edge_words', 'hidden_parts',
-           'told_moments', 'told_lead', 'leavers_by_place', 'hidden_places', 'places_told', 'told_sizes',
+           'told_moments', 'told_lead', 'leavers_by_place', 'hidden_places', 'places_told', 'told_sizes', 'told_points',
            'told_schools', 'told_fold', 'told_folds']
 
 # %% ../../nbs/91_faces.backtest_told.ipynb #48f241e3
@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from ..backtest.coarse import as_few, each_as_few
+from ..backtest.coarse import as_few, each_as_few, rounded
 from ..backtest.counselors import in_care
 from ..backtest.figures import settled_rows
 from ..care.suppression import cross, figure_key, suppress
@@ -168,7 +168,7 @@ def places_told(
         row.get("staff", row.get("school_id")) in hidden or 0 < row["students_who_left"] < n_size
         for row in rows
     ]
-    return [row | none if gone else row for row, gone in zip(rows, few, strict=True)]
+    return [rounded(row | none if gone else row) for row, gone in zip(rows, few, strict=True)]
 
 # %% ../../nbs/91_faces.backtest_told.ipynb #e1750d3a
 def told_sizes(
@@ -184,6 +184,26 @@ def told_sizes(
         [many, None if many is None else size, *(next(rest) for _ in own)]
         for many, size, own in zip(students, weeks, policies, strict=False)
     ]
+
+# %% ../../nbs/91_faces.backtest_told.ipynb #7c0c9a12
+def told_points(
+    points: Sequence[Mapping] | None,  # of a calibration curve, plain
+    judged: Mapping,  # students, weeks, students_who_left, of the fold, as they are told
+    n_size: int,
+) -> list[dict] | None:  # the same; None for counts that are not told
+    "A curve that counts no more than its fold does."
+
+    def near(name: str, count: int) -> bool:
+        return judged[name] is None or 0 < judged[name] - count < n_size
+
+    if not points:
+        return points
+    whole = all(judged[name] is not None for name in ("students", "weeks"))
+    told = [
+        {name: None for name in ("students", "students_who_left") if near(name, point[name])}
+        for point in points
+    ]
+    return [point | own | ({} if whole else {"weeks": None}) for point, own in zip(points, told, strict=True)]
 
 # %% ../../nbs/91_faces.backtest_told.ipynb #7cb9d290
 def told_schools(
@@ -218,7 +238,8 @@ def told_fold(
     shown = figures if own is not None else as_few(figures)
     near = own is None and figures["students_who_left"] >= n_size  # another question, told, is by a handful
     judged = {"students": sizes[0], "weeks": None if near else sizes[1], "students_who_left": own}
-    return {**shown, **judged, "lead": lead} | ({"policies": told} if told else {})
+    points = told_points(shown.get("calibration"), judged, n_size)
+    return {**shown, **judged, "lead": lead, "calibration": points} | ({"policies": told} if told else {})
 
 # %% ../../nbs/91_faces.backtest_told.ipynb #6a434949
 def told_folds(
@@ -238,7 +259,6 @@ def told_folds(
             first = all(getattr(row, name) == part.iloc[0][name] for name in question)
             figures = told_fold(row.figures, [count, *(next(rest) for _ in each)], size, n_size)
             hidden = hidden_places(places[row.run_id], n_size)
-            told[row.Index] = figures | {
-                "schools": told_schools(row, hidden, first and count is not None, n_size)
-            }
+            schools = told_schools(row, hidden, first and count is not None, n_size)
+            told[row.Index] = rounded(figures | {"schools": schools})
     return folds.assign(figures=pd.Series(told))

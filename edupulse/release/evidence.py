@@ -235,6 +235,8 @@ def rival_reasons(
         return [f"fewer than {LEAST_LEFT} students left, too few to compare it with {rule.rival}"]
     if apart["value"] > 0:
         return []
+    if apart["value"] == 0:
+        return [f"{rule.rival} find as many on the same students"]
     sure = "for certain" if apart["said"] == "behind" else "which may be luck"
     points, low, high = (f"{100 * -apart[end]:.1f}" for end in ("value", "high", "low"))
     return [
