@@ -16,7 +16,7 @@ from ..evaluation.fairness import CALLED, FAIL, PASS, UNSURE
 from ..evaluation.groups import PROTECTED
 from .backtest_charts import name_of
 from .card_basis import band_rows, counted_people, shy
-from .card_figures import say_lot
+from .card_figures import left_open, say_lot
 from .fairness_words import HEADS, verdict_mark
 from .look import Html, element, join, notice, table
 from .train_words import stacked
@@ -31,13 +31,14 @@ def card_head(
     waits = "the challenger, shown to nobody" if model.kept.get("alias") == "challenger" else "not in use"
     use = "the model in use" if model.active else waits
     word = {"passes": "passes the release gate.", "held back": "is held back by the release gate."}
+    said, names, whole = left_open(card)
     verdict = notice(
         element(
             "strong",
-            f"It {word.get(release.word, 'has not been judged: there is no evidence to release it on.')}",
+            f"It {word.get(release.word, 'has not been judged: there is no evidence to release it on.')}{said}",
         ),
-        f" {'; '.join(release.reasons[:4])}{'; …' if len(release.reasons) > 4 else ''}",
-        alert=not release.passes,
+        f" {'; '.join(release.reasons[:4])}{'; …' if len(release.reasons) > 4 else ''}{names}",
+        alert=not whole,
     )
     title = element("h1", f"Model card: {model.version}, {use}")
     return join([title, verdict, element("p", say_use(card))])

@@ -42,15 +42,18 @@ def say_cost(
         element("strong", f"Without {' and '.join(told.without)}"),
         f", the precision of {name_of(told.title)}'s list {moves} "
         f"({100 * change.value:+.1f} points, [{100 * change.low:+.1f}, {100 * change.high:+.1f}]), {sure}. The fairness gate: "
-        f"{words[0]} with, {words[1]} without.",
+        f"with, {words[0]}; without, {words[1]}.",
     ])  # fmt: skip
 
 # %% ../../nbs/91_faces.without_words.ipynb #553b62ff
 def gate_word(
     gate,  # a Gate
 ) -> str:
-    "The gate's verdict in a word or two."
-    return "passes" if gate.passes else "held back"
+    "The gate's verdict in a word or two, and how much of it is open."
+    unsure = next((each for each in gate.remarks if each.endswith("have insufficient evidence")), "")
+    return ("passes" if gate.passes else "held back") + (
+        f" ({unsure.partition(' have')[0]} undecided)" if unsure else ""
+    )
 
 # %% ../../nbs/91_faces.without_words.ipynb #938aa029
 def moved(
