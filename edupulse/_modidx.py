@@ -2205,6 +2205,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                             'edupulse/faces/backtest_words.py'),
                                                'edupulse.faces.backtest_words.other_questions': ( 'faces.backtest_words.html#other_questions',
                                                                                                   'edupulse/faces/backtest_words.py'),
+                                               'edupulse.faces.backtest_words.picked_note': ( 'faces.backtest_words.html#picked_note',
+                                                                                              'edupulse/faces/backtest_words.py'),
                                                'edupulse.faces.backtest_words.precision_by_year': ( 'faces.backtest_words.html#precision_by_year',
                                                                                                     'edupulse/faces/backtest_words.py'),
                                                'edupulse.faces.backtest_words.run_table': ( 'faces.backtest_words.html#run_table',

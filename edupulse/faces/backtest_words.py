@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FIGURES', 'precision_by_year', 'years_apart', 'found_most', 'too_few', 'what_helps', 'too_few_headline',
-           'say_question', 'other_questions', 'found_headline', 'backtest_headline', 'lift_cell', 'score_row',
-           'score_table', 'split_table', 'run_table', 'say_checked', 'backtest_limits']
+           'say_question', 'other_questions', 'picked_note', 'found_headline', 'backtest_headline', 'lift_cell',
+           'score_row', 'score_table', 'split_table', 'run_table', 'say_checked', 'backtest_limits']
 
 # %% ../../nbs/91_faces.backtest_words.ipynb #e2ecb37c
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,14 @@ import pandas as pd
 from ..backtest.plan import TimeSplit
 from ..evaluation.enough import LEAST_LEFT
 from .backtest_charts import name_of
-from .backtest_sums import QUESTION, best_of_each, counting, lean_years, same_question
+from edupulse.faces.backtest_sums import (
+    QUESTION,
+    best_of_each,
+    counting,
+    distinct,
+    lean_years,
+    same_question,
+)
 from .backtest_told import count_range
 from .look import Html, element, join, table
 from .train_words import stacked
@@ -123,6 +130,21 @@ def other_questions(
     why = "Other leavers, so other shares; neither is the better model for it"
     return element("p", f"The title is about {say_question(asked)}. {why}: {'; '.join(said)}.")
 
+# %% ../../nbs/91_faces.backtest_words.ipynb #4a0c9a11
+def picked_note(
+    folds: pd.DataFrame,  # as in `Backtest.folds`
+    best: str,  # title
+) -> Html | None:  # nothing where there was no choice
+    "That a configuration was picked by the figures that it is shown with."
+    several = distinct(same_question(folds))["title"].nunique()
+    if several < 2:
+        return None
+    told = (
+        f"{name_of(best)} was picked among {several} configurations by its precision in these very years, which flatters the figures "
+        "here; in the next year they will be a little worse."
+    )
+    return element("p", told, class_="small")
+
 # %% ../../nbs/91_faces.backtest_words.ipynb #ba73ed6b
 def found_headline(
     folds: pd.DataFrame,  # as in `Backtest.folds`; of one question
@@ -147,9 +169,8 @@ def found_headline(
     )
     if lean:
         sure += f" Apart from that, {' and '.join(lean)}: fewer than {LEAST_LEFT} left, too few to judge a list by, and none of this counts it."
-    return join(
-        [element("h1", title), element("p", f"{whose}, at the same number of students: {others}. {sure}")]
-    )
+    beside = f"{whose}, at the same number of students: {others}. {sure}"
+    return join([element("h1", title), picked_note(folds, best), element("p", beside)])
 
 # %% ../../nbs/91_faces.backtest_words.ipynb #27721655
 def backtest_headline(
@@ -270,8 +291,8 @@ def backtest_limits(
         "as listed in vain.",
         f"Where fewer than {LEAST_LEFT} left, no model is called ahead of another: luck would do it too often.",
         "Weeks whose answer is not in yet, and weeks after a student's last attended day, are in no figure.",
-        "The configuration that looks best here was chosen among several on these very years; in the next year it will "
-        "do a little worse.",
+        "A configuration that looks best here was chosen among several on these very years; what a choice by earlier years alone "
+        "would have come to stands above.",
         "A place on a list is a reason to talk, never a verdict. Most students on it stay.",
     ]
     return element("ul", [element("li", remark) for remark in remarks])

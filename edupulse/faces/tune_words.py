@@ -46,10 +46,8 @@ def few_left(
     left = leavers(tuning)
     if min(left) >= LEAST_LEFT:
         return ""
-    between = f"{min(left):,}" if min(left) == max(left) else f"{min(left):,} to {max(left):,}"
-    return (
-        f"Only {between} of the students left in a period: too few to choose by, whatever the interval says."
-    )
+    many = count_range(left, tuning.search.job.question.judging.n_size)
+    return f"In a period {many} students left: too few to choose by, whatever the interval says."
 
 # %% ../../nbs/91_faces.tune_words.ipynb #e7739bf7
 def tune_title(
@@ -99,7 +97,7 @@ def tune_tiles(
         "Minutes of work": f"{took:,.1f}",
     }
     meanings = {
-        f"{title}, best trial": f"Trial {tuning.best['number']}; the mean over the past periods.",
+        f"{title}, best trial": f"Trial {tuning.best['number']}, picked by this very figure, which flatters it; the mean over the past periods.",
         f"{title}, recipe": "The same model as it is made when nobody asks for anything.",
         "Trials": f"{how_many(tuning).partition(': ')[2]}.",
         "Minutes of work": "Of all processes together, without what was found on the shelf.",
