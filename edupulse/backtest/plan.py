@@ -194,7 +194,7 @@ def judged_periods(
     last = starts.tail(rolling.tests * rolling.test_weeks).tolist()
     parts = [last[n : n + rolling.test_weeks] for n in range(0, len(last), rolling.test_weeks)]
     return [
-        (f"from {part[0].start_time:%Y-%m-%d}", part[0].start_time, part[-1].end_time.floor("D") + day)
+        (f"weeks from {part[0].start_time:%Y-%m-%d}", part[0].start_time, part[-1].end_time.floor("D") + day)
         for part in parts
     ]
 

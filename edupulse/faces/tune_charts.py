@@ -130,10 +130,10 @@ def slice_marks(
     if isinstance(part, Span):
         scale = alt.Scale(type="log" if part.log else "linear", domain=[part.low, part.high], nice=False)
         ticks = {"values": round_steps(part), "labelOverlap": False} if part.log else {"tickCount": 4}
-        look = alt.Axis(labelExpr="format(datum.value, '~r')", **ticks)
+        look = alt.Axis(labelExpr="format(datum.value, '~r')", labelFlush=False, **ticks)
         x = alt.X(f"{name}:Q", title=name, scale=scale, axis=look)
     else:
-        x = alt.X(f"{name}:O", title=name, axis=alt.Axis(labelAngle=0))
+        x = alt.X(f"{name}:O", title=name, sort=list(part.values), axis=alt.Axis(labelAngle=0))
     here = (
         alt.Chart(pd.DataFrame({name: [best[name]]}))
         .mark_rule(color=PALETTE["meet"], strokeWidth=1)
