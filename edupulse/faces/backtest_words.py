@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..backtest.plan import TimeSplit
 from ..evaluation.enough import LEAST_LEFT
-from .backtest_charts import name_of
+from .backtest_charts import name_of, names_of
 from edupulse.faces.backtest_sums import (
     QUESTION,
     best_of_each,
@@ -121,14 +121,14 @@ def other_questions(
     "What the best of each model found for every other question, side by side."
     asked, said = same_question(folds), []
     for _, part in folds.drop(asked.index).groupby(QUESTION, sort=False):
-        means = precision_by_year(part).mean()
-        found = ", ".join(f"{name_of(title)} {means[title]:.1%}" for title in best_of_each(part))
-        few = f" (fewer than {LEAST_LEFT} left in {' and '.join(lean)})" if (lean := lean_years(part)) else ""
-        said.append(f"{say_question(part)}: {found}{few}")
+        means, names = precision_by_year(part).mean(), names_of(part["title"])
+        found = ", ".join(f"{names[title]} {means[title]:.1%}" for title in best_of_each(part))
+        few = f" (fewer than {LEAST_LEFT} left in {', '.join(lean)})" if (lean := lean_years(part)) else ""
+        said.append(element("li", f"{say_question(part)}: {found}{few}"))
     if not said:
         return None
-    why = "Other leavers, so other shares; neither is the better model for it"
-    return element("p", f"The title is about {say_question(asked)}. {why}: {'; '.join(said)}.")
+    why = "Other leavers, so other shares; neither is the better model for it:"
+    return join([element("p", f"The title is about {say_question(asked)}. {why}"), element("ul", said)])
 
 # %% ../../nbs/91_faces.backtest_words.ipynb #4a0c9a11
 def picked_note(
