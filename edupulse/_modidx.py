@@ -2577,6 +2577,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'edupulse/faces/fairness_words.py'),
                                                'edupulse.faces.fairness_words.holds_wholly': ( 'faces.fairness_words.html#holds_wholly',
                                                                                                'edupulse/faces/fairness_words.py'),
+                                               'edupulse.faces.fairness_words.say_errors': ( 'faces.fairness_words.html#say_errors',
+                                                                                             'edupulse/faces/fairness_words.py'),
                                                'edupulse.faces.fairness_words.say_gate': ( 'faces.fairness_words.html#say_gate',
                                                                                            'edupulse/faces/fairness_words.py'),
                                                'edupulse.faces.fairness_words.say_names': ( 'faces.fairness_words.html#say_names',

@@ -16,7 +16,14 @@ from ..evaluation.metrics import Interval
 from .backtest_sums import folded
 from .calibration_charts import curve_rows, curve_table, curves_chart
 from .card_basis import shy
-from .fairness_words import group_table, holds_wholly, say_names, say_standing, standing
+from edupulse.faces.fairness_words import (
+    group_table,
+    holds_wholly,
+    say_errors,
+    say_names,
+    say_standing,
+    standing,
+)
 from .look import Html, element, join, notice, table
 from .train_words import stacked
 from ..release.card import Card
@@ -69,8 +76,13 @@ def left_open(
     if not facts:
         return "", "", True
     binding = facts.get("rule", {}).get("binding", FairnessRule().binding)
-    known = standing(pd.DataFrame(facts["groups"]), binding)
-    return f" Fairness: passes{say_standing(known, True)}.", f" {say_names(known)}", holds_wholly(known)
+    groups = pd.DataFrame(facts["groups"])
+    known = standing(groups, binding)
+    return (
+        f" Fairness: passes{say_standing(known, True)}.",
+        f" {say_errors(groups, binding)} {say_names(known)}",
+        holds_wholly(known),
+    )
 
 # %% ../../nbs/91_faces.card_figures.ipynb #4cecedb2
 def group_figures(
