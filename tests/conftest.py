@@ -5,6 +5,7 @@ which no PostgreSQL can be started skips those runs and says why; with EDUPULSE_
 one kind runs, and with EDUPULSE_REQUIRE_POSTGRESQL=1 a missing server is a failure.
 """
 
+import gc
 import os
 import shutil
 import sys
@@ -15,6 +16,7 @@ from filelock import FileLock
 
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+gc.set_threshold(20_000, 20, 20)  # a fifth of an import goes into looking for garbage that is not there
 
 from browsers import running_browser  # noqa: E402
 from databases import postgresql_database, postgresql_server  # noqa: E402

@@ -1,9 +1,6 @@
 """What only a browser can say about a page: it asks nobody for anything, runs nothing, and can be read."""
 
-import os
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,6 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
+from alone import asked_alone
 from browsers import BROWSERS
 
 from edupulse.faces.caseload_page import caseload_page
@@ -292,12 +290,8 @@ def test_text_has_enough_contrast(opened, caseload_report):
 
 
 def test_a_missing_browser_is_a_failure_where_one_is_required(tmp_path):
-    test = f"{__file__}::{test_the_answer_is_the_title.__name__}"
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", test]
     for required, ends in (("1", 1), ("", 0)):
-        environment = {**os.environ, "PATH": str(tmp_path), "EDUPULSE_REQUIRE_BROWSER": required}
-        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # half of the time
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=120)
+        done = asked_alone("browser", tmp_path, PATH=str(tmp_path), EDUPULSE_REQUIRE_BROWSER=required)
         assert done.returncode == ends and "NO BROWSER" in done.stdout, done.stdout
 
 

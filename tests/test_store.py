@@ -1,6 +1,5 @@
 """The store on both databases: the same tables, checks, indexes and cascades, and migrations that cannot hurt."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from alone import asked_alone
 from databases import candidate_folders, running_server
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -594,12 +594,7 @@ def test_dates_and_numbers_name_the_same_row_in_python_and_duckdb(day, number):
 
 
 def test_a_missing_server_is_a_failure_where_one_is_required(tmp_path):
-    test = f"{__file__}::{test_a_session_that_only_reads_cannot_write_on_postgresql.__name__}"
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", test]
     for required, ends in (("1", 1), ("", 0)):
         missing = {"EDUPULSE_TEST_POSTGRES_BIN": str(tmp_path), "EDUPULSE_REQUIRE_POSTGRESQL": required}
-        missing["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # half of the time
-        done = subprocess.run(
-            command, capture_output=True, text=True, env={**os.environ, **missing}, timeout=120
-        )
+        done = asked_alone("postgresql", tmp_path, **missing)
         assert done.returncode == ends and "no PostgreSQL server here" in done.stdout, done.stdout
