@@ -19,27 +19,60 @@ import edupulse.faces.doctor
 import edupulse.faces.reports
 import edupulse.features.weekly
 import edupulse.ingest.load
+import edupulse.jobs.worker
 import edupulse.store.migrate
 import edupulse.store.snapshot  # noqa: F401  (each is loaded here, once)
 from edupulse.faces.cli import main
 
 
+class Forked:
+    """A command in a fork, with a folder and exactly these variables: it speaks, ends and is killed as any process.
+
+    An SQLite store that it opens must not be open here when it is forked: a fork inherits what SQLite believes of its locks.
+    """
+
+    def __init__(self, words, cwd, env):
+        self.returncode, self.said = None, (tempfile.TemporaryFile(), tempfile.TemporaryFile())
+        self.pid = os.fork()
+        if self.pid == 0:
+            be_command([str(word) for word in words], self.said, cwd, env)
+
+    def wait(self, timeout=None) -> int:
+        """Its exit status, once it has ended."""
+        if self.returncode is None:
+            ended = os.pidfd_open(self.pid)
+            in_time, _, _ = select.select([ended], [], [], timeout)
+            os.close(ended)
+            if not in_time:
+                raise TimeoutExpired(self.pid, timeout)
+            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.returncode
+
+    def send_signal(self, number) -> None:
+        """A signal, if it has not ended."""
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it with -9."""
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout=None) -> tuple[bytes, bytes]:
+        """What it has said on both streams, once it has ended."""
+        self.wait(timeout)
+        return tuple(stream.seek(0) or stream.read() for stream in self.said)
+
+
 def run_forked(words, cwd, env, timeout=120) -> CompletedProcess:
     """What `edupulse` with these words says and how it ends, in a folder and with exactly these variables."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as told:
-        pid = os.fork()
-        if pid == 0:
-            be_command([str(word) for word in words], (out, told), cwd, env)
-        ended = os.pidfd_open(pid)
-        in_time, _, _ = select.select([ended], [], [], timeout)
-        os.close(ended)
-        if not in_time:
-            os.kill(pid, signal.SIGKILL)
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        if not in_time:
-            raise TimeoutExpired(words, timeout)
-        said = [stream.seek(0) or stream.read().decode() for stream in (out, told)]
-    return CompletedProcess(words, status, *said)
+    command = Forked(words, cwd, env)
+    try:
+        said = [stream.decode() for stream in command.communicate(timeout)]
+    except TimeoutExpired:
+        command.kill()
+        command.wait()
+        raise TimeoutExpired(words, timeout) from None
+    return CompletedProcess(words, command.returncode, *said)
 
 
 def be_command(words, streams, cwd, env):

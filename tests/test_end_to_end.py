@@ -8,8 +8,6 @@ import os
 import re
 import shutil
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from commands import run_forked
 from handfuls import handfuls
 
 from edupulse.faces.demo import Demo, fill_store, make_features, make_records, pick_dates
@@ -246,9 +245,9 @@ def test_scoring_again_by_the_command_changes_nothing(first, tmp_path):
     with session(engine, read_only=True) as db:
         before = [db.execute(query).all() for query in everything]
     words = ["run", "score", "-p", "as_of", str(dates.as_of), "--out", str(tmp_path / "out"), "--json"]
-    command = [sys.executable, "-c", "from edupulse.faces.cli import main; main()", *words]
     environment = {**os.environ, "EDUPULSE_HOME": str(demo.home), "EDUPULSE_DATABASE_URL": demo.settings.url}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    engine.dispose()
+    done = run_forked(words, tmp_path, environment)
     assert done.returncode == 0, done.stderr
     assert Path(json.loads(done.stdout)["html"]) == tmp_path / "out" / "score.html"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["score.html", "score.ipynb"]

@@ -23,6 +23,7 @@ from pathlib import Path
 import psutil
 import pytest
 import sqlalchemy as sa
+from commands import Forked
 
 from edupulse.alerts.causes import job_causes, silence_causes
 from edupulse.jobs.lease import Terms, claim, fail, give_back, heartbeat, holder, put_off, succeed
@@ -347,15 +348,12 @@ def place(tmp_path, migrated_sqlite, export):
     engine.dispose()
 
 
-def begin_worker(settings, *words):
-    "A real `edupulse worker`."
+def begin_worker(settings, engine, *words):
+    "A real `edupulse worker`, forked."
     from edupulse.faces.reports import environment
 
-    call = [sys.executable, "-c", "from edupulse.faces.cli import main; main()", "worker", *words]
-    variables = {**os.environ, **environment(settings)}
-    return subprocess.Popen(
-        call, cwd=settings.home, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    engine.dispose()
+    return Forked(["worker", *words], settings.home, {**os.environ, **environment(settings)})
 
 
 def wait_for(engine, key, states, seconds=60):
@@ -404,7 +402,7 @@ def kill_at_random(settings, engine, key, kills, longest, draw):
     "Workers that are killed with -9, then one that is not; how many of them were at the job."
     hit = 0
     for _ in range(kills):
-        worker, until = begin_worker(settings), time.monotonic() + 60
+        worker, until = begin_worker(settings, engine), time.monotonic() + 60
         while f":{worker.pid}:" not in (find(engine, key).worker or "") and time.monotonic() < until:
             if find(engine, key).state in ("succeeded", "dead"):
                 break
@@ -414,7 +412,7 @@ def kill_at_random(settings, engine, key, kills, longest, draw):
         worker.communicate()
         job = find(engine, key)
         hit += job.state == "running" and f":{worker.pid}:" in job.worker
-    last = begin_worker(settings)
+    last = begin_worker(settings, engine)
     job = wait_for(engine, key, ("succeeded", "dead", "failed"), 120)
     last.send_signal(signal.SIGTERM)
     last.communicate(timeout=60)
@@ -448,7 +446,7 @@ def test_killed_workers_leave_a_whole_import_and_nothing_stuck(place, tmp_path, 
 def test_a_worker_that_is_told_to_stop_ends_its_job_first(place):
     settings, engine = place
     add(engine, Wish("retention", "retention 1"))
-    worker = begin_worker(settings)
+    worker = begin_worker(settings, engine)
     wait_for(engine, "retention 1", ("running",))
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(60) == 0 and find(engine, "retention 1").state == "succeeded"
@@ -458,14 +456,14 @@ def test_a_worker_that_is_told_to_stop_ends_its_job_first(place):
 def test_a_worker_that_is_there_says_so_and_one_that_hangs_or_is_gone_does_not(place):
     from edupulse.jobs.bell import alive_file
 
-    settings, _ = place
+    settings, engine = place
 
     def ask():
-        asked = begin_worker(settings, "--alive")
+        asked = begin_worker(settings, engine, "--alive")
         said = asked.communicate(timeout=60)[0].decode()
         return asked.returncode, said
 
-    worker = begin_worker(settings.model_copy(update={"watch_folder": ""}))
+    worker = begin_worker(settings.model_copy(update={"watch_folder": ""}), engine)
     until = time.monotonic() + 60
     while not alive_file(settings).exists() and time.monotonic() < until:
         time.sleep(0.05)
@@ -927,7 +925,7 @@ def test_a_hundred_killed_workers_change_no_score(four_years, tmp_path):
         hits += hit
     for day in done:
         add(left_alone, Wish("score", f"score {day}", {"as_of": day}))
-    begin_worker(peace, "--once").communicate()
+    begin_worker(peace, left_alone, "--once").communicate()
     assert {job.state for job in listed(left_alone)} == {"succeeded"}
     assert content(killed) == content(left_alone) and not unfinished(home)
     for run in (home / "runs" / "score").glob("2*"):
@@ -950,7 +948,7 @@ def do_all(settings, engine, kinds):
     "Real workers do jobs of these kinds, one after the other; how they ended."
     for number, kind in enumerate(kinds):
         add(engine, Wish(kind, f"{number} {kind}", due_at=datetime.now(UTC) - timedelta(hours=9 - number)))
-    worker = begin_worker(settings, "--once")
+    worker = begin_worker(settings, engine, "--once")
     told, errors = worker.communicate(timeout=560)
     assert worker.returncode == 0, errors.decode()
     return {job.kind: job for job in listed(engine) if job.key.partition(" ")[0].isdigit()}

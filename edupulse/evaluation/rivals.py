@@ -118,19 +118,27 @@ class LogisticRival(Rival):
         inputs, left, tuning = inputs.iloc[drawn], left[drawn], tuning[drawn]
         if self.penalty is not None:
             return self.pipeline(self.penalty).fit(inputs, left)
-        losses = {}
+        ranks, losses = self.ranks().fit(inputs[~tuning]), {}  # the same whatever the penalty
+        known, unseen = ranks.transform(inputs[~tuning]), ranks.transform(inputs[tuning])
         for penalty in self.penalties:
-            risk = self.pipeline(penalty).fit(inputs[~tuning], left[~tuning]).predict_proba(inputs[tuning])
+            risk = self.linear(penalty).fit(known, left[~tuning]).predict_proba(unseen)
             losses[penalty] = log_loss(left[tuning], risk, labels=[0, 1])
         return self.pipeline(min(losses, key=losses.get)).fit(inputs, left)
 
-    def pipeline(self, penalty: float):
-        "Ranks, medians with flags, and the linear model."
+    def ranks(self):
+        "Ranks, medians with flags."
         return make_pipeline(
             SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
             QuantileTransformer(n_quantiles=100, subsample=50_000, random_state=self.seed),
-            LogisticRegression(C=penalty, max_iter=300),
         )
+
+    def linear(self, penalty: float):
+        "The linear model."
+        return LogisticRegression(C=penalty, max_iter=300)
+
+    def pipeline(self, penalty: float):
+        "Ranks, and the linear model."
+        return make_pipeline(*self.ranks(), self.linear(penalty))
 
 # %% ../../nbs/62_evaluation.rivals.ipynb #e8179dce
 TREES = (
