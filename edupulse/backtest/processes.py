@@ -6,6 +6,7 @@
 __all__ = ['THREADS', 'die_with_parent', 'one_thread_each', 'begin_process', 'pool_of', 'run_tasks']
 
 # %% ../../nbs/67_backtest.processes.ipynb #080536b3
+import gc
 import logging
 import os
 import threading
@@ -45,6 +46,7 @@ def one_thread_each() -> Iterator[None]:
 def begin_process() -> None:
     "What a process does before its first fold."
     die_with_parent()
+    gc.set_threshold(20_000, 20, 20)  # before its modules come
     logging.getLogger("lightning").setLevel(logging.ERROR)
 
 # %% ../../nbs/67_backtest.processes.ipynb #1a21fb81

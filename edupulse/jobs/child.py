@@ -120,7 +120,8 @@ def main(
 # %% ../../nbs/96_jobs.child.ipynb #de10441f
 UNLOADABLE = 70  # exit status, as sysexits.h has it for a fault of the software
 BEGIN = f"""
-import sys
+import gc, sys
+gc.set_threshold(20_000, 20, 20)  # before the modules come
 try:
     from edupulse.jobs.child import main
 except Exception:

@@ -38,6 +38,9 @@ def modules():
 
 def load():
     "Import what can be imported; what a notebook lacks it says itself."
+    gc.set_threshold(
+        20_000, 20, 20
+    )  # of the kernels, too: a fifth of an import goes into looking for garbage
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     for name in [*LIBRARIES, *modules()]:
         with suppress(ImportError):
