@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from browsers import serious_violations
-from dashboards import served
+from dashboards import served, warm_kernels
 from pages import make_home
 from tabs import OPEN, OVER, rows, store_of, students_of, tab_of
 
@@ -55,9 +55,9 @@ def store(home):
 
 
 @pytest.fixture(scope="module")
-def dashboard(home):
-    """The dashboard that shows it."""
-    with served(home) as running:
+def dashboard(home, tmp_path_factory):
+    """The dashboard that shows it; what kernels load by themselves is for `test_dashboard_server`."""
+    with served(home, **warm_kernels(tmp_path_factory.mktemp("warm"))) as running:
         yield running
 
 
