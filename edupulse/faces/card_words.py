@@ -57,7 +57,7 @@ def say_use(
         )
         return f"{how}; no reasons are on record. Trained {card.model.trained}."
     last = done[-1]
-    why = [f"rule {last['rule']}"] if last["rule"] else []
+    why = [f"rule {last['rule']}, by the very figures below, which flatters them"] if last["rule"] else []
     why += [f"the gate ({last['gate']['word']}) overridden: {last['override']}"] if last["override"] else []
     why += [last["note"]] if last["note"] else []
     reasons = "; ".join(why) or f"release gate: {last['gate']['word']}"
