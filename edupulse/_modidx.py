@@ -5177,6 +5177,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'edupulse/training/tracking.py'),
                                             'edupulse.training.tracking.step_down': ( 'training.tracking.html#step_down',
                                                                                       'edupulse/training/tracking.py'),
+                                            'edupulse.training.tracking.told_metrics': ( 'training.tracking.html#told_metrics',
+                                                                                         'edupulse/training/tracking.py'),
                                             'edupulse.training.tracking.tracking_client': ( 'training.tracking.html#tracking_client',
                                                                                             'edupulse/training/tracking.py')},
             'edupulse.training.updates': { 'edupulse.training.updates.Anchor': ( 'training.updates.html#anchor',
