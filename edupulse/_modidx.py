@@ -3919,6 +3919,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'edupulse.keep.content.file_hash': ('keep.content.html#file_hash', 'edupulse/keep/content.py'),
                                        'edupulse.keep.content.folder_digest': ( 'keep.content.html#folder_digest',
                                                                                 'edupulse/keep/content.py'),
+                                       'edupulse.keep.content.holding': ('keep.content.html#holding', 'edupulse/keep/content.py'),
                                        'edupulse.keep.content.kept_files': ('keep.content.html#kept_files', 'edupulse/keep/content.py'),
                                        'edupulse.keep.content.model_digests': ( 'keep.content.html#model_digests',
                                                                                 'edupulse/keep/content.py'),

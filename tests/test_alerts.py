@@ -129,10 +129,11 @@ def test_another_reason_is_another_cause_and_neither_an_empty_night_nor_a_wrong_
 
 def test_one_reason_that_stops_three_jobs_is_told_once_and_over_when_the_last_is_done(store, watched):
     def end(kind, day, why=None):
-        add(store, Wish(kind, f"{kind} on 2026-01-{day}"), NOW)
-        job = claim(store, "ann", Terms(), NOW)
-        ended = fail(store, job, why, Terms(), NOW, again=False) if why else succeed(store, job, {}, {}, NOW)
-        return look(set_up, store, NOW, QUICK) if ended else None
+        now = NOW.replace(day=int(day))
+        add(store, Wish(kind, f"{kind} on 2026-01-{day}"), now)
+        job = claim(store, "ann", Terms(), now)
+        ended = fail(store, job, why, Terms(), now, again=False) if why else succeed(store, job, {}, {}, now)
+        return look(set_up, store, now, QUICK) if ended else None
 
     set_up = watched(alert_webhook="https://hooks.example.org/1")
     changed = Said("work.score.no_model", why=Said("work.model.changed", model="risk-1", which=" (weights)"))

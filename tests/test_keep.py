@@ -274,3 +274,9 @@ def test_the_commands_make_a_key_a_backup_and_a_drill_and_refuse_in_one_line(tmp
     assert (
         run("backup").returncode == 2 and run("restore", "a.backup", "--drill", "--into", "x").returncode == 2
     )
+    environment["EDUPULSE_HOME"] = str(tmp_path / "hoem")
+    told = run("restore", "a.backup", "--key", "my.key", "--drill")
+    assert (
+        told.returncode == 1 and "correct EDUPULSE_HOME" in told.stderr and len(told.stderr.splitlines()) == 1
+    )
+    assert not (tmp_path / "hoem").exists()

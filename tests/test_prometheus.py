@@ -226,6 +226,21 @@ def test_the_first_import_that_is_bad_rings_at_once_until_the_next_good_one(requ
     rings(check, tmp_path, "EdupulseRejects", few, {"5m": []})
 
 
+@pytest.mark.soak  # a program that few have
+def test_a_failed_import_rings_until_one_works_and_a_shorter_audit_log_rings_though_it_grows_again(
+    request, tmp_path
+):
+    check, bad = tool("promtool", request), {"source": "csv"}
+    failed = {'edupulse_import_last_failed{source="csv"}': "_x4 1x5 0x9"}  # nothing is known before
+    rings(check, tmp_path, "EdupulseImportFailed", failed, {"3m": [], "4m": [bad], "9m": [bad], "10m": []})
+    grown = {"edupulse_audit_entries": "100x4 90 120x400", "edupulse_audit_unwitnessed": "0x405"}
+    rings(check, tmp_path, "EdupulseAuditShrank", grown, {"6m": [], "7m": [{}], "300m": [{}], "400m": []})
+    behind = {
+        "edupulse_audit_unwitnessed": "0x4 -1 0x4 -3x9"
+    }  # read beside an entry; shorter than was witnessed
+    rings(check, tmp_path, "EdupulseAuditShrank", behind, {"5m": [], "7m": [], "12m": [], "13m": [{}]})
+
+
 def rings(check, folder, name, series, wanted):
     "Hold a rule to the labels that it rings with, minute by minute."
     (rule,) = (each for each in RULES if each["alert"] == name)

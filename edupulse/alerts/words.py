@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from .record import Alert
 from ..faces.language import Speech
 from ..jobs.record import Job
-from ..said import key_of, told_in
+from ..said import Said, key_of, told_in
 
 # %% ../../nbs/91_alerts.words.ipynb #55481c3e
 def job_words(
@@ -115,7 +115,7 @@ def alert_told(
     return ": ".join(filter(None, (alert_words(speech, alert), left)))
 
 # %% ../../nbs/91_alerts.words.ipynb #86a31039
-REMEDIES = {"work.score.no_model": "model"}  # why jobs were refused → what helps, below `alerts.mend`
+REMEDIES = {"work.score.no_model": Said("work.mend.model")}  # why jobs were refused → what helps
 
 
 def remedy(
@@ -123,8 +123,8 @@ def remedy(
     why: dict | None,  # as `Said.kept`
 ) -> str:  # empty where nothing helps for that very reason
     "What helps against a reason, whatever it stopped."
-    name = REMEDIES.get(key_of(why))
-    return speech(f"alerts.mend.{name}") if name else ""
+    helps = REMEDIES.get(key_of(why))
+    return told_in(speech.lang, helps.kept) if helps else ""
 
 # %% ../../nbs/91_alerts.words.ipynb #0bcb65d0
 def alert_entry(

@@ -135,9 +135,9 @@ def wished(
         kind, f"{kind} asked for {datetime.now(UTC):%Y-%m-%d %H:%M:%S}", {"as_of": str(day)} if day else {}
     )
     if day and kind != "score":
-        raise ValueError(
-            f"--as-of is for score alone, and {kind} would not heed it; leave it out: edupulse jobs start {kind}"
-        )
+        why = "reports are of the latest scores, and those of earlier weeks stay in the folder reports"
+        why = why if kind == "report" else f"{kind} would not heed it"
+        raise ValueError(f"--as-of is for score alone: {why}; leave it out: edupulse jobs start {kind}")
     if day:
         from edupulse.jobs.guards import check_asked
 
@@ -151,7 +151,12 @@ def start(
         str,
         typer.Argument(help="import, features, score, report, drift, retrain, retention, backup or mail."),
     ],
-    as_of: Annotated[str | None, typer.Option(help="For score: the first day that is not seen.")] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            help="For score alone: the first day that is not seen. Reports are of the latest scores."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     "Ask for a job now; a worker takes it."

@@ -104,19 +104,15 @@ def import_figures(place: Place) -> Iterator[GaugeMetricFamily]:
         labels,
     )
     yield gauge("import_last_rows", "Rows of the last finished import.", last_rows(place.db), labels)
-    yield gauge(
-        "import_last_timestamp_seconds",
-        "When the last import ended well.",
-        {row["source"]: seconds(row["last"]) for row in rows},
-        ("source",),
-    )
+    ended = sa.select(table.c.source, table.c.state).where(table.c.state != "running")
+    ended = place.db.execute(ended.order_by(table.c.started_at))  # a count falls when old records are removed
+    failed = {source: int(state == "failed") for source, state in ended}
+    yield gauge("import_last_failed", "1 while the last import that ended failed.", failed, ("source",))
+    last = {row["source"]: seconds(row["last"]) for row in rows}
+    yield gauge("import_last_timestamp_seconds", "When the last import ended well.", last, ("source",))
     states = place.db.execute(sa.select(table.c.state, sa.func.count()).group_by(table.c.state)).all()
-    yield gauge(
-        "imports",
-        "Imports on record, by how they ended.",
-        {"finished": 0, "failed": 0} | dict(map(tuple, states)),
-        ("state",),
-    )
+    ends = {"finished": 0, "failed": 0} | dict(map(tuple, states))
+    yield gauge("imports", "Imports on record, by how they ended.", ends, ("state",))
     reasons = place.db.execute(
         sa.select(import_rejects.c.reason, sa.func.count()).group_by(import_rejects.c.reason)
     ).all()

@@ -102,9 +102,10 @@ STEPS = tuple(
 def behind(
     now: datetime,
 ) -> sa.ColumnElement:
-    "The condition that an earlier step of the week is due too."
+    "The condition that an earlier step of the week is due too, or is tried again."
     earlier = jobs.alias("earlier")
-    due = earlier.c.state.in_(("queued", "failed")) & (earlier.c.due_at <= now)
+    due = (earlier.c.state == "queued") & (earlier.c.due_at <= now)
+    due |= (earlier.c.state == "failed") & earlier.c.due_at.is_not(None)
     before = [(jobs.c.kind == kind) & earlier.c.kind.in_(STEPS[:n]) for n, kind in enumerate(STEPS) if n]
     return sa.exists().where(due, sa.or_(*before))
 

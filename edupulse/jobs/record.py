@@ -195,8 +195,13 @@ def find(
     rows = find_row(engine, jobs, name)
     if len(rows) != 1:
         latest = ", ".join(job.number for job in listed(engine, 5)) or "none yet"
+        fault = (
+            f"{'more than one' if rows else 'no'} job is called {name!r}"
+            if name.strip()
+            else "no job is named"
+        )
         raise LookupError(
-            f"{'no' if not rows else 'more than one'} job is called {name!r}; the latest are {latest}"
+            f"{fault}; give its number, or its whole name between quotation marks; the latest are {latest}"
         )
     return Job.of(rows[0])
 
@@ -205,7 +210,7 @@ INSTEAD = {
     "running": "wait until it ends, or end it: edupulse jobs cancel {number}",
     "succeeded": "ask for another one: edupulse jobs start {kind}",
     "dead": "try it again: edupulse jobs retry {number}",
-    "cancelled": "try it again: edupulse jobs retry {number}",
+    "cancelled": "if it is to be done after all: edupulse jobs retry {number}",
 }  # state → what can be done with a job, where something else cannot
 
 # %% ../../nbs/86_jobs.record.ipynb #3f3c5d2b

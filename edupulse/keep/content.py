@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['REBUILT', 'LEFT_OUT', 'ENDINGS', 'own_files', 'kept_files', 'witness_until', 'model_digests', 'folder_digest',
-           'Manifest', 'read_manifest', 'file_hash']
+           'holding', 'Manifest', 'read_manifest', 'file_hash']
 
 # %% ../../nbs/88_keep.content.ipynb #4f09e97b
 import hashlib
@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 
 from ..care.audit import witness_file
 from ..model.checkpoint import SEAL, read_folder, seal_of
+from ..said import Said
 from ..settings import Settings
 from ..store.engine import session
 from ..store.tables import model_metadata
@@ -99,6 +100,20 @@ def folder_digest(
     except (OSError, ValueError):
         return ""
 
+# %% ../../nbs/88_keep.content.ipynb #ce3264b7
+def holding(
+    tables: int,
+    rows: int,
+    files: int,
+    models: int,
+) -> Said:
+    "How much a backup holds."
+    said = {
+        name: Said(f"work.backup.{name}", count=count)
+        for name, count in (("tables", tables), ("models", models))
+    }
+    return Said("work.backup.holds", rows=rows, files=files, **said)
+
 # %% ../../nbs/88_keep.content.ipynb #ad64a6e9
 @dataclass(frozen=True)
 class Manifest:
@@ -123,7 +138,7 @@ class Manifest:
 
     def __str__(self) -> str:
         whole = sum(1 for digest in self.models.values() if digest)
-        return f"{len(self.store['tables'])} tables with {self.rows:,} rows, {len(self.files)} files, {whole} models"
+        return holding(len(self.store["tables"]), self.rows, len(self.files), whole)
 
 # %% ../../nbs/88_keep.content.ipynb #222493af
 def read_manifest(

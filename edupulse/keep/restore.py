@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from ..care.audit import first_broken, witness_file
 from .backup import last_backup, note_backup
 from .cipher import Secret
-from .content import LEFT_OUT, Manifest, file_hash, model_digests
+from .content import LEFT_OUT, Manifest, file_hash, holding, model_digests
 from .store import store_tables
 from .unpack import move_artifacts, put_in_place, refuse_kind, refuse_place, take_apart
 from ..settings import Settings, load_settings, private_folder
@@ -47,7 +47,7 @@ class Proof:
         return not self.unlike
 
     def __str__(self) -> str:
-        held = f"{self.tables} tables with {self.rows:,} rows, {self.files} files, {self.models} models"
+        held = holding(self.tables, self.rows, self.files, self.models)
         if not self.equal:
             return f"not equal to the backup: {'; '.join(self.unlike[:5])}"
         later = (
@@ -128,8 +128,12 @@ def restore(
 def drill_place(
     settings: Settings,
 ) -> Iterator[Settings]:  # an empty place
-    "A place of the settings' kind that is gone afterwards."
-    private_folder(settings.home)
+    "A place of the settings' kind that is gone afterwards; beside a home, and where there is none it makes none."
+    if not settings.home.is_dir():
+        raise FileNotFoundError(
+            f"{settings.home}: there is no such folder, beside which to try a backup; correct EDUPULSE_HOME (home in "
+            "settings.ini), or put it back elsewhere: edupulse restore FILE --into EMPTY_FOLDER"
+        )
     with tempfile.TemporaryDirectory(prefix=".drill-", dir=settings.home) as folder:
         home = Path(folder) / "home"
         if settings.url.startswith("sqlite"):
