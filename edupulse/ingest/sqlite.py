@@ -17,7 +17,6 @@ from threading import Timer
 
 import pyarrow as pa
 
-from ..logs import logger
 from ..store.child import DONE, begin, end, last_words, obey
 
 # %% ../../nbs/22_ingest.sqlite.ipynb #96f923df
@@ -132,6 +131,8 @@ def tell_of_waiting(
     "Say for whom it waits when what is done in here takes longer than a moment."
 
     def tell() -> None:
+        from edupulse.logs import logger  # a third of what the process of an import loads
+
         if others := writers():
             logger("ingest").warning(f"the store is being written to by {others}; waiting up to {PATIENCE} s")
 
