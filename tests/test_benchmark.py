@@ -1,14 +1,13 @@
 """The open university's benchmark, in one command, on an invented university: what the page says is what was kept."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from forks import Forked
 from scipy.special import logit
 
 from edupulse.benchmark.examples import Invented, invent_oulad
@@ -111,21 +110,21 @@ def test_a_folder_without_the_files_is_refused_before_a_kernel_starts(tmp_path):
         run_report("oulad", {"source": str(tmp_path)}, settings=Settings(home=tmp_path / "home"))
 
 
-KILLED = """
-import os, signal, sys
-import mlflow
-from test_benchmark import SCORES, Settings, record_run
-mlflow.MlflowClient.log_batch = lambda *figures, **more: os.kill(os.getpid(), signal.SIGKILL)
-record_run(Settings(home=sys.argv[1]), SCORES, "rules", {"4": {"auroc": 0.7}})
-"""
 SCORES = Scores("withdrawal", "rules", {"seed": 0}, ("edupulse.labels",))
 
 
 def test_a_run_that_a_kill_left_open_is_completed(tmp_path):
     "Killed after the run was begun and before a figure stood in it."
-    command, settings = [sys.executable, "-c", KILLED, str(tmp_path)], Settings(home=tmp_path)
-    dead = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, timeout=240)
-    assert dead.returncode == -signal.SIGKILL, dead.stderr[-500:]
+    settings = Settings(home=tmp_path)
+
+    def recorded():
+        import mlflow
+
+        mlflow.MlflowClient.log_batch = lambda *figures, **more: os.kill(os.getpid(), signal.SIGKILL)
+        record_run(settings, SCORES, "rules", {"4": {"auroc": 0.7}})
+
+    dead = Forked(recorded)
+    assert dead.wait(240) == -signal.SIGKILL, dead.communicate()
     client = tracking_client(settings)
     place = client.get_experiment_by_name("edupulse-benchmark").experiment_id
     (left,) = client.search_runs([place])

@@ -3,8 +3,6 @@
 import random
 import re
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from datetime import date, datetime, timedelta
@@ -13,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 from alembic import command
+from forks import Forked
 
 from edupulse.care.acts import dispute_flag, end_plan, log_contact, read_draft, save_draft, start_plan, undo
 from edupulse.care.audit import first_broken, last_entry, read_witness, record, witness, witness_file
@@ -384,27 +383,20 @@ def test_a_disputed_flag_is_no_label_and_a_withdrawn_plan_no_support(store, tmp_
     assert support_spans(refresh(store, tmp_path / "snapshot", progress=False)).empty
 
 
-ACTING = """
-import sys, uuid
-from datetime import date
-from edupulse.care.acts import log_contact
-from edupulse.care.entries import PLAN_KINDS, REFUSALS, Refused
-from edupulse.care.history import PLAN_STATES, contacts_of, fixes_of, plans_of
-from edupulse.care.viewer import Care, find_viewer
-from edupulse.store.engine import connect
-engine = connect(sys.argv[1])
-care = Care(engine, find_viewer(engine, "counselor1"), date(2025, 11, 3))
-print("ready", flush=True)
-while True:
-    log_contact(care, sys.argv[2], {"kind": "call", "reached": "yes", "contact_date": date(2025, 11, 3)})
-"""
-
-
 def test_whoever_is_killed_leaves_both_or_neither(store):
     care, theirs, _ = counselor(store)
     url = store.url.render_as_string(hide_password=False)
-    child = subprocess.Popen([sys.executable, "-c", ACTING, url, str(theirs)], stdout=subprocess.PIPE)
-    assert child.stdout.readline() == b"ready\n"
+
+    def acting():
+        engine = connect(url)
+        own = Care(engine, find_viewer(engine, "counselor1"), date(2025, 11, 3))
+        print("ready", flush=True)
+        while True:
+            log_contact(own, str(theirs), {"kind": "call", "reached": "yes", "contact_date": own.today})
+
+    store.dispose()  # SQLite's may not be open in a fork
+    child = Forked(acting)
+    child.wait_for(b"ready")
     time.sleep(0.2 + random.random() / 5)
     child.kill()
     child.wait()

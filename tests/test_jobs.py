@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 import pytest
 import sqlalchemy as sa
-from commands import Forked
+from commands import begin_command
 
 from edupulse.alerts.causes import job_causes, silence_causes
 from edupulse.jobs.lease import Terms, claim, fail, give_back, heartbeat, holder, put_off, succeed
@@ -362,7 +362,7 @@ def begin_worker(settings, engine, *words):
     from edupulse.faces.reports import environment
 
     engine.dispose()
-    return Forked(["worker", *words], settings.home, {**os.environ, **environment(settings)})
+    return begin_command(["worker", *words], settings.home, {**os.environ, **environment(settings)})
 
 
 def wait_for(engine, key, states, seconds=60):

@@ -4,11 +4,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from forks import Forked
 
 import edupulse.store.extract as extract_module
 import edupulse.store.snapshot as snapshot_module
@@ -302,31 +304,33 @@ def test_a_deleted_or_damaged_snapshot_is_found_and_made_again(store, tmp_path):
 
 # --- kills and races -------------------------------------------------------------------------------------------------
 
-SLOW = """
-import sys, time
-import edupulse.store.extract as module
-from edupulse.store.snapshot import refresh
-from edupulse.store.engine import connect
-write = module.write_relation
-def slowly(work, name, folder):
-    write(work, name, folder)
-    if name == "attendance":
-        print("half done", flush=True)
-        time.sleep(60)
-module.write_relation = slowly
-refresh(connect(sys.argv[1]), sys.argv[2], progress=False, force=True)
-"""
+
+def begin_refresh(store, folder, seconds):
+    """A refresh in a process of its own, which waits for so long when it is half done."""
+    url = store.url.render_as_string(hide_password=False)
+
+    def refreshed():
+        write = extract_module.write_relation
+
+        def slowly(work, name, folder):
+            write(work, name, folder)
+            if name == "attendance":
+                print("half done", flush=True)
+                time.sleep(seconds)
+
+        extract_module.write_relation = slowly
+        refresh(connect(url), folder, progress=False, force=True)
+
+    store.dispose()
+    return Forked(refreshed)
 
 
 def test_a_kill_leaves_the_snapshot_before_and_nothing_half_done(store, tmp_path):
     fill(store)
     folder = tmp_path / "snapshot"
     made = refresh(store, folder, progress=False)
-    url = store.url.render_as_string(hide_password=False)
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOW, url, str(folder)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline().strip() == "half done"
+    process = begin_refresh(store, folder, 60)
+    process.wait_for(b"half done")
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert open_snapshot(folder) == made and len(list(folder.glob("building-*"))) == 1
@@ -346,12 +350,7 @@ def test_the_snapshot_before_stays_for_its_readers_and_older_ones_go(store, tmp_
 def test_two_refreshes_at_once_both_end_well(store, tmp_path):
     fill(store)
     folder = tmp_path / "snapshot"
-    code = SLOW.replace("time.sleep(60)", "time.sleep(0.2)")
-    url = store.url.render_as_string(hide_password=False)
-    command = [sys.executable, "-c", code, url, str(folder)]
-    running = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    running = [begin_refresh(store, folder, 0.2) for _ in range(2)]
     said = [process.communicate(timeout=120) for process in running]
     assert [process.returncode for process in running] == [0, 0], said
     assert len(contents(open_snapshot(folder))["attendance"]) == 270

@@ -1,7 +1,5 @@
 """The store on both databases: the same tables, checks, indexes and cascades, and migrations that cannot hurt."""
 
-import subprocess
-import sys
 import threading
 import warnings
 from datetime import date, datetime, timedelta
@@ -14,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alone import asked_alone
 from databases import candidate_folders, running_server
+from forks import Forked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -376,16 +375,11 @@ def test_migrating_twice_changes_nothing(empty_store):
 
 def test_processes_may_migrate_at_once(empty_store):
     url = empty_store.url.render_as_string(hide_password=False)
-    code = (
-        "import sys; from edupulse.store.engine import connect; from edupulse.store.migrate import migrate; "
-    )
-    command = [sys.executable, "-c", code + "print(migrate(connect(sys.argv[1])))", url]
-    running = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    empty_store.dispose()  # SQLite's may not be open in a fork
+    running = [Forked(lambda: print(migrate(connect(url)))) for _ in range(2)]
     said = [process.communicate(timeout=120) for process in running]
     assert [process.returncode for process in running] == [0, 0], said
-    assert {out.strip() for out, _ in said} == {known_revisions()[0]}
+    assert {out.decode().strip() for out, _ in said} == {known_revisions()[0]}
     assert store_state(empty_store).state == "current"
 
 

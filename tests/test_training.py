@@ -1,7 +1,5 @@
 "What no single notebook can show of the training: both databases, two processes at once, a knowledge of dates."
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +7,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 import torch
+from forks import Forked
 
 from edupulse.labels import NEVER_DAYS
 from edupulse.model.config import ModelConfig, TrainingConfig
@@ -19,7 +18,7 @@ from edupulse.training.calibration import Calibrator
 from edupulse.training.estimator import RiskModel
 from edupulse.training.examples import ExamplePlan, invent
 from edupulse.training.split import labels_as_of, take_turns
-from edupulse.training.tracking import RunRecord, load_model, record_model
+from edupulse.training.tracking import EXPERIMENT, RunRecord, load_model, record_model, tracking_client
 
 CONFIG = ModelConfig(hidden=4)
 TRAINING = TrainingConfig(
@@ -155,18 +154,10 @@ def test_one_model_is_active_on_either_database(example, store, tmp_path):
 
 
 def test_two_processes_may_start_tracking_at_once(tmp_path):
-    code = (
-        "import sys\nfrom pathlib import Path\nfrom edupulse.settings import Settings\n"
-        "from edupulse.training.tracking import EXPERIMENT, tracking_client\n"
-        "client = tracking_client(Settings(home=Path(sys.argv[1])))\n"
-        "print(client.get_experiment_by_name(EXPERIMENT).experiment_id)"
-    )
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        for _ in range(2)
-    ]
+    def track():
+        print(tracking_client(Settings(home=tmp_path)).get_experiment_by_name(EXPERIMENT).experiment_id)
+
+    runs = [Forked(track) for _ in range(2)]
     said = [run.communicate(timeout=300) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said[0][1][-1000:] + said[1][1][-1000:]
     assert said[0][0] == said[1][0] != b""
