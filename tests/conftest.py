@@ -21,15 +21,16 @@ gc.set_threshold(20_000, 20, 20)  # a fifth of an import goes into looking for g
 from browsers import running_browser  # noqa: E402
 from databases import postgresql_database, postgresql_server  # noqa: E402
 
-LONGEST = (
+LONGEST = (  # what is drawn by forked kernels stands together, for they are made ready once
     "test_backtest",
     "test_end_to_end",
-    "test_jobs",
     "test_dashboard_pages",
+    "test_benchmark",
+    "test_jobs",
     "test_ingest",
     "test_tuning",
 )
-LONGEST += ("test_scoring", "test_fairness", "test_benchmark", "test_wheel", "test_month")
+LONGEST += ("test_scoring", "test_fairness", "test_dashboard_desk", "test_month", "test_wheel")
 KINDS = tuple(os.environ.get("EDUPULSE_TEST_DATABASES", "sqlite,postgresql").split(","))
 
 
