@@ -169,10 +169,23 @@ def snapshots(stores, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def features(snapshots, tmp_path_factory):
-    "The weekly features up to the day, from each."
+def held(snapshots, tmp_path_factory):
+    "The store of the weekly features up to the day, from each."
     place = tmp_path_factory.mktemp("features")
-    return {name: build_features(each, place / name, as_of=AS_OF).read() for name, each in snapshots.items()}
+    return {name: build_features(each, place / name, as_of=AS_OF) for name, each in snapshots.items()}
+
+
+@pytest.fixture(scope="module")
+def features(held):
+    "The weekly features up to the day, from each."
+    return {name: each.read() for name, each in held.items()}
+
+
+@pytest.fixture(scope="module")
+def whole(snapshots, tmp_path_factory):
+    "The store of the features of all weeks, from each."
+    place = tmp_path_factory.mktemp("whole")
+    return {name: build_features(each, place / name) for name, each in snapshots.items()}
 
 
 def assert_bits_equal(left, right):
@@ -187,9 +200,9 @@ def assert_bits_equal(left, right):
             assert ours.tobytes() == theirs.tobytes(), f"{name}: {(ours != theirs).sum()} values differ"
 
 
-def test_the_poison_is_strong(snapshots, tmp_path):
+def test_the_poison_is_strong(whole):
     "Without the day, what is seen is another district."
-    seen = {name: build_features(each, tmp_path / name).read() for name, each in snapshots.items()}
+    seen = {name: each.read() for name, each in whole.items()}
     later = {name: rows[rows["as_of"] > pd.Timestamp(AS_OF)] for name, rows in seen.items()}
     keys = ["student_id", "school_year", "week"]
     both = later["clean"].merge(later["poisoned"], on=keys, suffixes=("", "_poisoned"))
@@ -202,9 +215,9 @@ def test_features_are_the_same_to_the_bit(features):
     assert_bits_equal(features["clean"], features["poisoned"])
 
 
-def test_all_weeks_at_once_see_no_more(snapshots, features, tmp_path):
+def test_all_weeks_at_once_see_no_more(whole, features):
     "The store of all weeks, made from the poison, has the same rows up to the day."
-    rows = build_features(snapshots["poisoned"], tmp_path / "all").read(as_of=AS_OF)
+    rows = whole["poisoned"].read(as_of=AS_OF)
     assert_bits_equal(features["clean"], rows)
 
 
@@ -232,12 +245,11 @@ def model(snapshots, features):
 
 
 @pytest.fixture(scope="module")
-def scored(stores, snapshots, model, tmp_path_factory):
+def scored(stores, held, model):
     "What a scoring run finds and writes, from each."
     from edupulse.scoring.score import ScoreOptions, score
 
-    place, options = tmp_path_factory.mktemp("scored"), ScoreOptions(progress=False)
-    held = {name: build_features(each, place / name, as_of=AS_OF) for name, each in snapshots.items()}
+    options = ScoreOptions(progress=False)
     return {name: score(engine, held[name], model, AS_OF, options) for name, engine in stores.items()}
 
 

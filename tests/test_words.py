@@ -3,6 +3,7 @@
 import ast
 import re
 import string
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -143,11 +144,20 @@ def test_a_sentence_is_known_from_a_name():
     assert [name for name in names if speaks(name)] == ["card columns"]  # classes are named in CLASSES
 
 
+@cache
+def all_calls() -> dict[str, list[tuple[str, ast.Call]]]:
+    "Every call in the package by the function's name, with the module that it stands in."
+    found = {}
+    for file in sorted((ROOT / "edupulse").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                found.setdefault(ast.unparse(node.func), []).append((file.stem, node))
+    return found
+
+
 def calls(name: str) -> list[tuple[str, ast.Call]]:
     "Every call of a function in the package, with the module that it stands in."
-    files = sorted((ROOT / "edupulse").rglob("*.py"))
-    nodes = [(file.stem, node) for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]
-    return [(m, n) for m, n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func) == name]
+    return all_calls().get(name, [])
 
 
 def test_whatever_a_job_says_is_in_the_catalogue_and_all_of_that_is_said():
