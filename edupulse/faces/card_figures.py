@@ -123,7 +123,7 @@ def year_table(
         [
             each["part"],
             f"{each['weeks']:,}",
-            shy(each["leavers"], card.n_size),
+            "not shown" if each["leavers"] is None else shy(each["leavers"], card.n_size),
             *(part_cell(each[name]) for name in ("auroc", "precision")),
         ]
         for each in card.year

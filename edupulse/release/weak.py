@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..backtest.figures import settled_rows
 from ..evaluation.enough import is_enough
-from ..evaluation.groups import withheld
+from ..evaluation.groups import hides_a_period, withheld
 from ..evaluation.metrics import Interval, Ranking, Resampling, auroc, seats
 from .evidence import Kept
 
@@ -70,15 +70,18 @@ def year_parts(
     capacity_share: float,  # in (0, 1]
     n_size: int,
     resampling: Resampling = Resampling(repeats=60),  # noqa: B008 (frozen)
-) -> list[dict]:  # part, weeks, leavers, auroc and precision (Intervals; None where too few left)
+) -> list[
+    dict
+]:  # part, weeks, leavers (None where a test period hides its own), auroc and precision (Intervals; None where too few left)
     "How well a model does in each part of the school year."
     rows = settled_rows(judged)
     rows = rows.assign(seat=seats(rows, capacity_share))
     parts = {name: rows[rows["week"].between(*span)] for name, span in PARTS.items()}
     left = pd.Series({name: part.loc[part["left"], "student_id"].nunique() for name, part in parts.items()})
-    hidden, told = withheld(left, n_size), []
+    hidden, told, unsaid = withheld(left, n_size), [], hides_a_period(rows, n_size)
     for name, part in parts.items():
-        row = {"part": name, "weeks": len(part), "leavers": int(left[name]), "auroc": None, "precision": None}
+        row = {"part": name, "weeks": len(part), "leavers": None if unsaid else int(left[name])}
+        row |= dict.fromkeys(("auroc", "precision"))
         few = hidden[name] or not is_enough(int(left[name]), n_size)
         told.append(row if few or part["left"].all() else row | part_figures(part, resampling))
     return told
