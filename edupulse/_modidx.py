@@ -939,6 +939,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                            'edupulse/dashboard/jobs_page.py'),
                                               'edupulse.dashboard.jobs_page.alert_card': ( 'dashboard.jobs_page.html#alert_card',
                                                                                            'edupulse/dashboard/jobs_page.py'),
+                                              'edupulse.dashboard.jobs_page.apart': ( 'dashboard.jobs_page.html#apart',
+                                                                                      'edupulse/dashboard/jobs_page.py'),
                                               'edupulse.dashboard.jobs_page.cancel_job': ( 'dashboard.jobs_page.html#cancel_job',
                                                                                            'edupulse/dashboard/jobs_page.py'),
                                               'edupulse.dashboard.jobs_page.job_title': ( 'dashboard.jobs_page.html#job_title',

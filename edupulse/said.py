@@ -6,7 +6,7 @@
 __all__ = ['told_in', 'Said', 'kept_of', 'said_by', 'quoted', 'beside', 'key_of']
 
 # %% ../nbs/05_said.ipynb #9bc24c22
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .tongue import Spoken, find_sentence, say_list
 
@@ -14,19 +14,20 @@ from .tongue import Spoken, find_sentence, say_list
 def told_in(
     lang: str,  # one of LANGUAGES
     kept: dict | list | str,  # as from `Said.kept`
+    quote: Callable[[str], str] = str,  # what is done with another program's words
 ) -> str:
     "What was said, in a language; KeyError where the catalogue has no such sentence any more."
     if isinstance(kept, str):
         return kept
     if isinstance(kept, list):
-        return say_list([told_in(lang, each) for each in kept], lang)
+        return say_list([told_in(lang, each, quote) for each in kept], lang)
     if "quote" in kept:
-        return find_sentence(lang, "work.quote").format(text=kept["quote"])
+        return find_sentence(lang, "work.quote").format(text=quote(kept["quote"]))
     if "parts" in kept:
-        return kept["between"].join(told_in(lang, each) for each in kept["parts"])
+        return kept["between"].join(told_in(lang, each, quote) for each in kept["parts"])
     values = kept["values"]
     said = {
-        name: Spoken(each, lang) if isinstance(each, int | float) else told_in(lang, each)
+        name: Spoken(each, lang) if isinstance(each, int | float) else told_in(lang, each, quote)
         for name, each in values.items()
     }
     return find_sentence(lang, kept["key"], values.get("count")).format_map(said)

@@ -7,7 +7,7 @@ __all__ = ['SAID', 'REMEDIES', 'job_words', 'jobs_words', 'moment_words', 'detai
            'outcome_words', 'alert_told', 'remedy', 'alert_entry']
 
 # %% ../../nbs/91_alerts.words.ipynb #be451b99
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -88,22 +88,24 @@ def left_words(
     speech: Speech,
     words: str | None,  # English, as a program left them
     kept: dict | None,  # of what they were made, as `Said.kept`; None: nobody kept that
+    quote: Callable[[str], str] = str,  # what is done with another program's words
 ) -> str:  # empty where nothing was left
     "What a program left, in the reader's language; what has no sentence is quoted."
     try:
-        return told_in(speech.lang, kept or {"quote": words}) if words else ""
+        return told_in(speech.lang, kept or {"quote": words}, quote) if words else ""
     except KeyError:  # a sentence of another version
-        return told_in(speech.lang, {"quote": words})
+        return told_in(speech.lang, {"quote": words}, quote)
 
 # %% ../../nbs/91_alerts.words.ipynb #502ec425
 def outcome_words(
     speech: Speech,
     job: Job,
+    quote: Callable[[str], str] = str,  # what is done with another program's words
 ) -> str:  # empty where it left none
     "What a job did, or why it did not."
     if job.error and job.state in ("failed", "dead", "cancelled"):
-        return left_words(speech, job.error, job.outcome.get("why"))
-    return left_words(speech, job.outcome.get("told"), job.outcome.get("said"))
+        return left_words(speech, job.error, job.outcome.get("why"), quote)
+    return left_words(speech, job.outcome.get("told"), job.outcome.get("said"), quote)
 
 # %% ../../nbs/91_alerts.words.ipynb #8f246996
 def alert_told(
