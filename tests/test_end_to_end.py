@@ -185,11 +185,11 @@ def test_the_job_makes_the_reports_once_tells_once_and_says_what_a_share_did_not
     "The page of all schools is that of the run above, so that it is not made a second time here."
     import shutil
 
-    from edupulse.faces.train_basis import code_version
     from edupulse.jobs.lease import Terms, claim
     from edupulse.jobs.record import Wish, add, listed
     from edupulse.jobs.reports import do_report, hash_of
     from edupulse.jobs.scores import scores_on
+    from edupulse.resources import code_version
     from edupulse.store.tables import mails, staff, students
 
     demo, dates, _, score = first

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from ..faces.train_basis import code_version
 from ..ingest.contract import Mapping, read_mapping
 from ..ingest.read import find_sources
 from .done import NO_EXPORT, Done, done_with, last_scored
 from .record import Job, Refused, Waits, Wish, add, rank, utc
 from .schedule import day_of, moment_of
 from .whole import check_whole
+from ..resources import code_version
 from ..said import Said, said_by
 from ..settings import Settings
 from ..store.engine import session

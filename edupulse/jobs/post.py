@@ -25,6 +25,7 @@ from ..mail.message import compose, message_id
 from ..mail.outbox import Mail, is_address
 from ..mail.smtp import carrier, server_of
 from ..mail.state import GONE, Outage, Outcome, claim, doubt, due, next_due, postpone, settle
+from ..resources import code_version
 from ..said import Said, quoted, said_by
 from ..settings import Settings
 from ..store.engine import session
@@ -162,7 +163,6 @@ def deliver(
 # %% ../../nbs/95_jobs.post.ipynb #6603c7a3
 def do_mail(settings: Settings, engine: sa.Engine, job: Job) -> Done:
     "Bring the letters that are due."
-    from edupulse.faces.train_basis import code_version  # what it brings along is not for whoever only asks
 
     told = deliver(settings, engine)
     moment = next_due(engine, ways(settings))

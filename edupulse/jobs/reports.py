@@ -13,12 +13,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from ..faces.train_basis import code_version
 from .done import Done, last_import, last_scored
 from .guards import out_of_term, sound_model
 from .record import Job, Refused, Wish, add, latest_first
 from .schedule import day_of, zone_of
 from .scores import hash_of, scores_on
+from ..resources import code_version
 from ..said import Said, quoted
 from ..settings import Settings
 from ..store.engine import session

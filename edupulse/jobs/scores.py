@@ -15,12 +15,12 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from ..faces.train_basis import code_version
 from .done import Done, done_with, last_import, last_scored
 from .guards import check_asked, check_fresh, inputs_hash, out_of_term, sound_model
 from .record import Job, Refused, Wish, add, latest_first
 from .schedule import day_of
 from ..release.again import ASKED
+from ..resources import code_version
 from ..said import Said
 from ..settings import Settings
 from ..store.engine import session

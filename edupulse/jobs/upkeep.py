@@ -12,9 +12,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from ..faces.train_basis import code_version
 from .done import Done
 from .record import Job, Refused
+from ..resources import code_version
 from ..said import Said, quoted, said_by
 from ..settings import Settings
 from ..store.engine import session
