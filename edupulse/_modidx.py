@@ -1859,6 +1859,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                          'edupulse/evaluation/groups.py'),
                                             'edupulse.evaluation.groups.draw_groups': ( 'evaluation.groups.html#draw_groups',
                                                                                         'edupulse/evaluation/groups.py'),
+                                            'edupulse.evaluation.groups.grade_order': ( 'evaluation.groups.html#grade_order',
+                                                                                        'edupulse/evaluation/groups.py'),
                                             'edupulse.evaluation.groups.heads': ( 'evaluation.groups.html#heads',
                                                                                   'edupulse/evaluation/groups.py'),
                                             'edupulse.evaluation.groups.hides_a_period': ( 'evaluation.groups.html#hides_a_period',

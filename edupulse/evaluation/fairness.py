@@ -24,6 +24,7 @@ from edupulse.evaluation.groups import (
     Counted,
     count_groups,
     draw_groups,
+    grade_order,
     heads,
     hides_a_period,
     in_steps,
@@ -146,18 +147,23 @@ def audit_attribute(
         table = pd.DataFrame(dict(zip(SPANS, spans, strict=True)), index=behind.index)
         words = [verdict(row.gap_low, row.gap_high, tolerance) for row in table.itertuples()]
         table["side"] = np.sign(table["gap"].where(np.array(words) == FAIL))  # said where the size is not
-        table = told_spans(table, step[:, number]).join(told_counts(behind, hidden, measure, rule.n_size))
-        parts.append(table.assign(measure=measure, tolerance=tolerance, verdict=words).reset_index())
+        table = told_spans(table, step[:, number], measure)
+        table = table.join(told_counts(behind, hidden, measure, rule.n_size))
+        table = table.assign(measure=measure, tolerance=tolerance, verdict=words)
+        parts.append(table.loc[sorted(table.index, key=grade_order)].reset_index())
     return pd.concat(parts, ignore_index=True).assign(attribute=attribute)[COLUMNS]
 
 # %% ../../nbs/65_evaluation.fairness.ipynb #0cc63706
 def told_spans(
     table: pd.DataFrame,  # the groups of one attribute in one measure: SPANS
     step: np.ndarray,  # (G,) as from `steps`
+    measure: str,
 ) -> pd.DataFrame:  # the same with step
-    "Figures as finely as they may be told."
+    "Figures as finely as they may be told, and no share above one."
     ends = {name: np.floor if "low" in name else np.ceil if "high" in name else np.round for name in SPANS}
     told = {name: in_steps(table[name].to_numpy(), step, end) for name, end in ends.items()}
+    if measure != "calibration":
+        told |= {name: np.minimum(told[name], 1.0) for name in SPANS[:3]}
     return table.assign(**told, step=step)
 
 # %% ../../nbs/65_evaluation.fairness.ipynb #4ab787df

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PROTECTED', 'ATTRIBUTES', 'UNKNOWN', 'CALLED', 'MEASURES', 'MEANINGS', 'SUMS', 'SUMLESS', 'COARSEST', 'ROUND', 'REST',
-           'FEW', 'read_attributes', 'with_groups', 'tally', 'hides_a_period', 'Counted', 'ratio', 'count_groups',
-           'draw_groups', 'heads', 'withheld', 'uncounted', 'at_most', 'told_counts', 'steps', 'in_steps',
-           'least_spread', 'least_spreads']
+           'FEW', 'read_attributes', 'with_groups', 'grade_order', 'tally', 'hides_a_period', 'Counted', 'ratio',
+           'count_groups', 'draw_groups', 'heads', 'withheld', 'uncounted', 'at_most', 'told_counts', 'steps',
+           'in_steps', 'least_spread', 'least_spreads']
 
 # %% ../../nbs/64_evaluation.groups.ipynb #3d099b75
 from collections.abc import Callable, Iterator
@@ -55,6 +55,13 @@ def with_groups(
         name: rows[name].convert_dtypes().astype("string").fillna(UNKNOWN).astype(object) for name in names
     }
     return rows.assign(**texts, seat=seats(rows, capacity_share))
+
+# %% ../../nbs/64_evaluation.groups.ipynb #5b0e77c1
+def grade_order(
+    group: str,  # its name: a grade is a number
+) -> str:
+    "What sorts grade 9 before grade 10."
+    return group.zfill(3) if group.isdigit() else group
 
 # %% ../../nbs/64_evaluation.groups.ipynb #1fe327e5
 MEASURES = {

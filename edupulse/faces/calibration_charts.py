@@ -53,8 +53,8 @@ def calibration_places(
     pd.DataFrame, list[float]
 ]:  # with x, y, bottom, top inside the axes and `nobody`; the labels of the axes
     "Where the tenths stand on axes that step by doubling."
-    shares = rows[["mean_risk", "share_left", "high"]].to_numpy(float)
-    high, shown = shares.max(), rows[["mean_risk", "share_left"]].to_numpy(float)
+    shown = rows[["mean_risk", "share_left", "low", "high"]].to_numpy(float)
+    high = shown.max()
     steps = percent_steps(max(shown[shown > 0].min(), high * LOWEST), high)
     names = {"x": "mean_risk", "y": "share_left", "bottom": "low", "top": "high"}
     placed = {name: rows[column].clip(steps[0], steps[-1]) for name, column in names.items()}

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 import pandas as pd
 
 from ..evaluation.fairness import CALLED, FAIL, PASS, UNSURE, Audit, gate
-from ..evaluation.groups import MEASURES
+from ..evaluation.groups import MEASURES, grade_order
 from .backtest_charts import name_of
 from .backtest_sums import folded
 from .look import Html, element, join, notice, table
@@ -191,7 +191,7 @@ def group_table(
     here = audited[audited["attribute"] == attribute]
     measures = [name for name in MEASURES if name in set(here["measure"])]
     rows = []
-    order = sorted(here["group"].unique(), key=lambda name: name.zfill(3) if name.isdigit() else name)
+    order = sorted(here["group"].unique(), key=grade_order)
     for group in order:
         by = {row.measure: row for row in here[here["group"] == group].itertuples()}
         one, left = by[measures[0]], by["false_negative_rate"]
@@ -226,8 +226,8 @@ def audit_notes(
     notes = [
         f"{without_figures(audited)} A count that would give theirs away is said to be at most what they are together.",
         f"A rate that rests on fewer than {rule.n_size} students is not shown either; there the evidence is insufficient. Beside such "
-        f"a group the others' rates are in steps of what {rule.n_size} of their students are worth, intervals rounded outward; "
-        "verdicts are made of the exact figures.",
+        f"a group the others' rates are in steps of what {rule.n_size} of their students are worth, intervals rounded outward, or not "
+        "shown where such a step says nothing; their verdicts are made of the exact figures all the same.",
         f"Pass: the group's difference from the others, with its {rule.resampling.confidence:.0%} interval, lies wholly "
         f"within what is allowed. Fail: wholly outside. Allowed are {rule.missed:.0%} of the leavers more or fewer missed, "
         f"and, of the district's own rate, {rule.listed:.0%} in being listed and {rule.stated:.0%} in precision and stated risk.",
