@@ -4278,6 +4278,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'edupulse.release.weak.year_parts': ('release.weak.html#year_parts', 'edupulse/release/weak.py')},
             'edupulse.resources': { 'edupulse.resources.code_version': ('resources.html#code_version', 'edupulse/resources.py'),
                                     'edupulse.resources.read_data': ('resources.html#read_data', 'edupulse/resources.py'),
+                                    'edupulse.resources.read_plain': ('resources.html#read_plain', 'edupulse/resources.py'),
                                     'edupulse.resources.read_sql': ('resources.html#read_sql', 'edupulse/resources.py'),
                                     'edupulse.resources.resource': ('resources.html#resource', 'edupulse/resources.py')},
             'edupulse.said': { 'edupulse.said.Said': ('said.html#said', 'edupulse/said.py'),

@@ -12,10 +12,9 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
 
-import yaml
 from babel import Locale, dates, lists, numbers
 
-from .resources import resource
+from .resources import read_plain
 
 # %% ../nbs/04_tongue.ipynb #4253bbfd
 LANGUAGES = {"en": "English", "es": "Español"}  # each in its own words
@@ -46,7 +45,7 @@ def catalogue(
     "The sentences of one language."
     if lang not in LANGUAGES:
         raise ValueError(f"there are no words in {lang!r}; there are {', '.join(LANGUAGES)}")
-    return flatten(yaml.safe_load(resource(f"reports/words/{lang}.yaml").read_text(encoding="utf-8")))
+    return flatten(read_plain(f"reports/words/{lang}.yaml"))
 
 # %% ../nbs/04_tongue.ipynb #baa29034
 LOCALES = {"en": Locale("en", "US"), "es": Locale("es", "US")}

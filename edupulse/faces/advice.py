@@ -12,12 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 
-import yaml
-
 from ..explain.phrases import CONCERNS, ENGLISH, SOURCE_STRENGTHS, STRENGTHS, Phrase, Voice
 from ..explain.reasons import find_strength
 from ..explain.steps import STEPS, Step, find_step
-from ..resources import resource
+from ..resources import read_plain
 from ..scoring.words import Known
 from ..tongue import Spoken, say_day, say_span
 
@@ -47,7 +45,7 @@ def advice(
     lang: str,  # a language that has a file of advice
 ) -> Advice:
     "The phrases and steps of a language."
-    words = yaml.safe_load(resource(f"reports/words/advice.{lang}.yaml").read_text(encoding="utf-8"))
+    words = read_plain(f"reports/words/advice.{lang}.yaml")
     concerns, strengths = (
         {name: rephrase(phrase, words[part][name]) for name, phrase in phrases.items()}
         for part, phrases in (("concerns", CONCERNS), ("strengths", STRENGTHS))
