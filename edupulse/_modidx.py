@@ -131,6 +131,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'edupulse/backtest/api.py'),
                                        'edupulse.backtest.api.check_columns_then': ( 'backtest.api.html#check_columns_then',
                                                                                      'edupulse/backtest/api.py'),
+                                       'edupulse.backtest.api.check_inputs': ('backtest.api.html#check_inputs', 'edupulse/backtest/api.py'),
                                        'edupulse.backtest.api.check_once_each': ( 'backtest.api.html#check_once_each',
                                                                                   'edupulse/backtest/api.py'),
                                        'edupulse.backtest.api.cross_validation': ( 'backtest.api.html#cross_validation',
