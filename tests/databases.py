@@ -69,7 +69,11 @@ class Server:
         if self.account:
             os.chown(self.data, self.account["user"], self.account["group"])
         initialise = ["-D", self.data, "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
-        self.run("initdb", *initialise, "--no-sync", "--locale=C", stdout=subprocess.PIPE)
+        try:
+            self.run("initdb", *initialise, "--no-sync", "--locale=C", stderr=subprocess.PIPE)
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.decode(errors="replace").strip().replace("\n", " / ")
+            raise RuntimeError(f"initdb ended with {error.returncode}: {said}") from None
 
     def run(self, program: str, *words: str | Path, check: bool = True, **pipes) -> None:
         """One of the server's programs, as the account that owns the data."""
