@@ -181,12 +181,14 @@ def test_a_retry_that_a_clock_put_off_for_years_is_made_by_the_right_one(store):
     add(store, Wish("report", "report 1", {"day": str(ahead.date())}), ahead)
     add(store, Wish("report", "report 2", today, now + timedelta(days=2)), now)
     add(store, Wish("drift", "drift 1", today), ahead)
-    taken = {}
+    taken, late = {}, now + timedelta(seconds=1)
     while job := claim(store, "ben", TERMS, now):
         taken[job.kind] = job.key
-        if job.kind == "import":
-            assert put_off(store, job, words, now + soon, now)
+        if job.kind == "import" and now < late:
+            assert put_off(store, job, words, late, now)
             assert datetime.fromisoformat(find(store, job.key).outcome["since"]) == now, "it waits since now"
+            assert claim(store, "ben", TERMS, now) is None, "and the week waits for it"
+            now = late
         else:
             assert succeed(store, job, {"told": ""}, {}, now)
     assert taken == {"import": "import 1", "score": "score 1", "drift": "drift 1"}
@@ -255,6 +257,23 @@ def test_what_is_cancelled_while_it_runs_is_no_longer_its_workers(store):
         and not give_back(store, job)
     )
     assert find(store, "drift 1").state == "cancelled"
+
+
+def test_the_week_waits_for_an_export_that_is_still_being_written(store):
+    from edupulse.jobs.imports import LOOK_AGAIN
+
+    now, day = datetime(2026, 11, 30, 5, tzinfo=UTC), {"day": "2026-11-30"}
+    for kind in ("import", "score", "report", "mail"):
+        add(store, Wish(kind, f"{kind} 1", day), now)
+    for _ in range(3):
+        job = claim(store, "ann", TERMS, now)
+        assert job.kind == "import" and put_off(store, job, "it is being written", now + LOOK_AGAIN, now)
+        mail = claim(store, "ann", TERMS, now)
+        assert mail is None or (mail.kind == "mail" and succeed(store, mail, {"told": ""}, {}, now))
+        assert claim(store, "ann", TERMS, now) is None, "no score, and no paper, of what is about to change"
+        now += LOOK_AGAIN
+    assert fail(store, claim(store, "ann", TERMS, now), "never whole", TERMS, now, again=False) == "failed"
+    assert claim(store, "ann", TERMS, now).kind == "score", "what was given up holds nobody up"
 
 
 def test_papers_wait_for_the_scores_that_change_and_are_made_again_of_those_that_changed_later(store):
