@@ -60,7 +60,8 @@ def read_secret(
     file = Path(file).expanduser()
     if not file.is_file():
         raise FileNotFoundError(
-            f"{file}: there is no such key file; make one: edupulse backup --new-key {file}"
+            f"{file}: there is no such key file; a backup opens with the key that sealed it alone, so fetch the copy that is kept "
+            f"elsewhere; for a first backup make one: edupulse backup --new-key {file}"
         )
     text = file.read_bytes().decode("utf-8", "replace").strip()
     if not text.startswith(MADE):

@@ -138,7 +138,8 @@ class Manifest:
 
     def __str__(self) -> str:
         whole = sum(1 for digest in self.models.values() if digest)
-        return holding(len(self.store["tables"]), self.rows, len(self.files), whole)
+        homed = sum(name.startswith("home/") for name in self.files)  # beside the dump and the witness
+        return holding(len(self.store["tables"]), self.rows, homed, whole)
 
 # %% ../../nbs/88_keep.content.ipynb #222493af
 def read_manifest(

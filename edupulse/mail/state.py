@@ -198,9 +198,9 @@ def change(
 
 # %% ../../nbs/89_mail.state.ipynb #41db402e
 def retry(engine: sa.Engine, name: str, now: datetime | None = None) -> Mail:
-    "Send a letter that failed, was refused, is in doubt or was left."
+    "Send a letter that failed, was refused, is in doubt or was left, or one that waits, now."
     fresh = {"state": "queued", "attempts": 0, "due_at": now or datetime.now(UTC), "error": None, "said": {}}
-    return change(engine, name, ("failed", "dead", "uncertain", "cancelled"), fresh)
+    return change(engine, name, ("queued", "failed", "dead", "uncertain", "cancelled"), fresh)
 
 # %% ../../nbs/89_mail.state.ipynb #88d0ff79
 def cancel(engine: sa.Engine, name: str) -> Mail:
