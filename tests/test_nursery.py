@@ -1,4 +1,4 @@
-"""The kernels that the notebook tests fork: the asker's folder and variables, EduPulse as its files are, an end with the asker."""
+"""The kernels that the notebook tests fork: the asker's folder and variables, libraries but not EduPulse, an end with the asker."""
 
 import subprocess
 import sys
@@ -10,12 +10,7 @@ import psutil
 import pytest
 
 WARM = Path(__file__).parent / "kernels" / "warm"
-FEW = """
-import sys, nursery
-nursery.LIBRARIES = ('ipykernel.kernelapp', 'yaml')
-nursery.modules = lambda: ['edupulse.said']
-nursery.serve(sys.argv[1])
-"""
+FEW = "import sys, nursery; nursery.LIBRARIES = ('ipykernel.kernelapp', 'yaml'); nursery.serve(sys.argv[1])"
 
 
 @pytest.fixture
@@ -69,35 +64,13 @@ def said(client, code):
     return "".join(words).strip()
 
 
-def test_a_kernel_is_forked_with_libraries_and_edupulse(kernel, nursery, tmp_path):
+def test_a_kernel_is_forked_with_libraries_and_without_edupulse(kernel, nursery, tmp_path):
     _, client = kernel
-    ask = "import os, sys; print(os.getcwd(), os.environ['ASKED'], 'yaml' in sys.modules, 'edupulse.said' in sys.modules, os.getpid())"
+    ask = "import os, sys; print(os.getcwd(), os.environ['ASKED'], 'yaml' in sys.modules, 'edupulse' in sys.modules, os.getpid())"
     *rest, process = said(client, ask).split()
-    assert rest == [str(tmp_path), "yes", "True", "True"]
+    assert rest == [str(tmp_path), "yes", "True", "False"]
     assert nursery.pid in [each.pid for each in psutil.Process(int(process)).parents()]
     assert said(client, "%timeit -n1 -r1 pass").count("loop") and said(client, "!echo out") == "out"
-
-
-def test_a_package_that_changed_has_another_nursery(place, monkeypatch, tmp_path):
-    import start
-
-    assert start.place() == place
-    file = tmp_path / "edupulse" / "said.py"
-    file.parent.mkdir()
-    file.write_text("WORD = 1")
-    read = start.package
-    monkeypatch.setattr(start, "package", lambda: read(tmp_path / "tests"))
-    before = start.place()
-    file.write_text("WORD = 12")
-    assert len({place, before, start.place()}) == 3
-
-
-def test_only_the_package_beside_the_tests_is_loaded(place, monkeypatch, tmp_path):
-    import nursery
-
-    assert {"edupulse.said", "edupulse.faces.cli"} < {*nursery.modules()}
-    monkeypatch.setattr(nursery, "PACKAGE", tmp_path)
-    assert nursery.modules() == []
 
 
 def test_a_kernel_ends_with_whoever_asked_for_it(kernel):

@@ -6,18 +6,14 @@ then its exit status, and takes the kernel along when it breaks off.
 
 import gc
 import importlib
-import importlib.util
 import json
 import os
-import pkgutil
 import select
 import signal
 import socket
 import sys
 from contextlib import suppress
-from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[3] / "edupulse"
 IDLE_SECONDS = 90  # reports of the tests come farther apart than notebooks
 LIBRARIES = (
     "IPython.core.interactiveshell ipykernel.kernelapp ipykernel.ipkernel ipykernel.debugger pandas numpy scipy.stats "
@@ -27,22 +23,13 @@ LIBRARIES = (
 ).split()
 
 
-def modules():
-    "All of EduPulse, where what Python finds under that name is the package beside these tests."
-    found = importlib.util.find_spec("edupulse")
-    if found is None or Path(found.origin).resolve().parent != PACKAGE:
-        return []
-    inside = [each.name for each in pkgutil.walk_packages([str(PACKAGE)], "edupulse.")]
-    return [name for name in inside if not name.endswith("__main__")]
-
-
 def load():
     "Import what can be imported; what a notebook lacks it says itself."
     gc.set_threshold(
         20_000, 20, 20
     )  # of the kernels, too: a fifth of an import goes into looking for garbage
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    for name in [*LIBRARIES, *modules()]:
+    for name in LIBRARIES:
         with suppress(ImportError):
             importlib.import_module(name)
     gc.collect()

@@ -2,8 +2,8 @@
 
 `make notebooks` starts hundreds of kernels, and half of its time went into importing the same libraries in each. This process
 (standard library alone, thirty milliseconds) asks `nursery.py` for a kernel and is, for whoever started it, the kernel: it lasts as long,
-passes signals on, and takes it along when it is killed. EduPulse is loaded beforehand too, as its files are: when one of them changes,
-another nursery is opened. Where no nursery can be had, a kernel is started in the plain way.
+passes signals on, and takes it along when it is killed. Only libraries are loaded beforehand, never EduPulse itself. Where
+no nursery can be had, a kernel is started in the plain way.
 """
 
 import fcntl
@@ -31,17 +31,10 @@ READ_ONCE = (
 )  # what an interpreter or a library reads when it starts
 
 
-def package(tests=None):
-    "Which files the EduPulse beside these tests is made of, and when each was written."
-    tests = tests or Path(__file__).resolve().parents[2]
-    files = sorted((tests.parent / "edupulse").rglob("*.py"))
-    return [(str(each), each.stat().st_mtime_ns, each.stat().st_size) for each in files]
-
-
 def place():
-    "The private folder of the nursery for this interpreter, these variables and this state of the package."
+    "The private folder of the nursery for this interpreter and these variables."
     read_once = sorted((name, value) for name, value in os.environ.items() if name.startswith(READ_ONCE))
-    key = hashlib.sha256(repr((sys.executable, read_once, package())).encode()).hexdigest()[:16]
+    key = hashlib.sha256(repr((sys.executable, read_once)).encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"edupulse-nursery-{os.getuid()}-{key}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
