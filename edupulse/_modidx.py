@@ -2631,6 +2631,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'edupulse/faces/job_commands.py'),
                                              'edupulse.faces.job_commands.overview': ( 'faces.job_commands.html#overview',
                                                                                        'edupulse/faces/job_commands.py'),
+                                             'edupulse.faces.job_commands.refuse_beside_jobs': ( 'faces.job_commands.html#refuse_beside_jobs',
+                                                                                                 'edupulse/faces/job_commands.py'),
                                              'edupulse.faces.job_commands.reports': ( 'faces.job_commands.html#reports',
                                                                                       'edupulse/faces/job_commands.py'),
                                              'edupulse.faces.job_commands.retry': ( 'faces.job_commands.html#retry',

@@ -356,3 +356,17 @@ def test_json_is_one_object_and_nothing_else(begun):
     done = begun("doctor", "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["well"]
     assert done.stdout.count("\n") == 1
+
+
+def test_nobody_scores_by_hand_while_a_step_of_the_week_is_at_work(filled, tmp_path):
+    from edupulse.jobs.lease import Terms, claim
+    from edupulse.jobs.record import Wish, add
+    from edupulse.store.engine import connect
+
+    engine = connect(f"sqlite:///{tmp_path / 'home' / 'edupulse.db'}")
+    add(engine, Wish("report", "report 1"))
+    held = claim(engine, "ann", Terms())
+    engine.dispose()
+    done = filled("run", "score")
+    assert done.returncode == 1 and "report 1 is at work since" in done.stderr
+    assert f"edupulse jobs show {held.number}" in done.stderr

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from .job_commands import jobs_app, reports
+from .job_commands import jobs_app, refuse_beside_jobs, reports
 from .post_commands import alerts_app, mail_app
 from edupulse.faces.terminal import (
     Json,
@@ -163,7 +163,7 @@ def run(
     from edupulse.faces.reports import run_report
 
     with results_alone():
-        open_store(settings).dispose()
+        refuse_beside_jobs(open_store(settings), report)
         done = run_report(report, values, out=out, settings=settings)
     files = {"html": done.html, "notebook": done.notebook}
     say({"report": report, "id": done.id, "seconds": done.seconds, **files} if as_json else str(done.html))

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['jobs_app', 'Json', 'Name', 'the_store', 'overview', 'jobs', 'list_jobs', 'entry_lines', 'show', 'wished', 'start',
-           'retry', 'cancel', 'latest_reports', 'reports']
+           'refuse_beside_jobs', 'retry', 'cancel', 'latest_reports', 'reports']
 
 # %% ../../nbs/97_faces.job_commands.ipynb #cc2090ee
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -179,6 +180,18 @@ def start(
     engine.dispose()
     ring(settings)
     say(plain(job) if as_json else f"{job.number}  {job.key}: {told}")
+
+# %% ../../nbs/97_faces.job_commands.ipynb #4d0c7f20
+def refuse_beside_jobs(
+    engine: "Engine",  # is let go
+    report: str,
+) -> None:
+    "A score by hand waits for the step of the week that a worker is at."
+    from edupulse.jobs.lease import refuse_second
+
+    if report == "score":
+        refuse_second(engine, report, now=datetime.now(UTC))
+    engine.dispose()
 
 # %% ../../nbs/97_faces.job_commands.ipynb #727e1582
 @jobs_app.command()

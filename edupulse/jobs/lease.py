@@ -283,12 +283,13 @@ def refuse_second(
     engine: sa.Engine,
     kind: str,
     zone=None,  # a tzinfo; the machine's when absent
+    now: datetime | None = None,  # a lease that is over by then holds nothing; None: whatever runs does
 ) -> None:
     "Refuse a start while the kind's lane is held, and say by whom."
     if kind not in JOB_LANES:
         raise ValueError(f"there is no job {kind!r}; there are {', '.join(JOB_LANES)}")
     job = holder(engine, JOB_LANES[kind])
-    if job:
+    if job and (now is None or job.lease_until > now):
         since = f"{job.started_at.astimezone(zone):%a %d %b %H:%M}"
         raise RuntimeError(
             f"{job.key} is at work since {since} on {job.worker}; it is done, or its lease ends, before another begins: "
