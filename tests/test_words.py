@@ -1,6 +1,7 @@
 "Every word of a page comes from a catalogue; both languages say the same; nothing is said that harms a student."
 
 import ast
+import gc
 import re
 import string
 from functools import cache
@@ -149,7 +150,12 @@ def all_calls() -> dict[str, list[tuple[str, ast.Call]]]:
     "Every call in the package by the function's name, with the module that it stands in."
     found = {}
     for file in sorted((ROOT / "edupulse").rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        gc.disable()  # CPython 3.11 miscounts where what is collected in between parses too
+        try:
+            parsed = ast.parse(file.read_text("utf-8"))
+        finally:
+            gc.enable()
+        for node in ast.walk(parsed):
             if isinstance(node, ast.Call):
                 found.setdefault(ast.unparse(node.func), []).append((file.stem, node))
     return found

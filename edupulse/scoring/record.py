@@ -11,7 +11,7 @@ __all__ = ['FOUR_WEEKS', 'COLUMNS', 'CHANGES', 'numbers', 'last_weeks', 'data_no
 import json
 import uuid
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pandas as pd
@@ -184,8 +184,7 @@ def rewrite(
     }
     other = [row for row in rows if row[key] in there and there[row[key]] != told_apart(row, columns)]
     for row in sorted(other, key=lambda row: row[key]):
-        now = {"prediction_date": sa.func.now()} if "prediction_date" in table.c else {}
-        db.execute(sa.update(table).where(condition, table.c[key] == row[key]).values(**row, **now))
+        db.execute(sa.update(table).where(condition, table.c[key] == row[key]).values(**row))
     return len(other)
 
 # %% ../../nbs/80_scoring.record.ipynb #89e4c2ab
@@ -199,6 +198,8 @@ def write_scores(
     if not scores:
         return 0
     as_of, same = scores[0]["as_of"], {name: scores[0][name] for name in ("as_of", "model_version")}
+    now = datetime.now(UTC)  # SQLite's own clock knows no parts of a second
+    scores = [row | {"prediction_date": now} for row in scores]
     day = {"feature_date": as_of}
     with session(engine) as db:
         drop_shadows(db, same)
