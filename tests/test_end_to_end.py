@@ -185,7 +185,7 @@ def test_the_job_makes_the_reports_once_tells_once_and_says_what_a_share_did_not
     "The page of all schools is that of the run above, so that it is not made a second time here."
     import shutil
 
-    from edupulse.jobs.lease import Terms, claim
+    from edupulse.jobs.lease import Terms, claim, succeed
     from edupulse.jobs.record import Wish, add, listed
     from edupulse.jobs.reports import do_report, hash_of
     from edupulse.jobs.scores import scores_on
@@ -221,6 +221,7 @@ def test_the_job_makes_the_reports_once_tells_once_and_says_what_a_share_did_not
     copied = {each.name: each.read_bytes() for each in (tmp_path / "share" / str(dates.as_of)).iterdir()}
     assert {name: before[name][0] for name in copied} == copied and {"index.html", "score.html"} < set(copied)
     assert do_report(settings, engine, work).told.endswith("0 files copied to report_folder")
+    assert succeed(engine, work, {"told": again.told}, {}), "and nobody holds the week"
 
     with session(engine, read_only=True) as db:
         letters = db.execute(sa.select(mails.c.key, mails.c.subject, mails.c.text)).all()
