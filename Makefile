@@ -33,7 +33,7 @@ dashboard: setup  ## the counselor's pages on the demo's district, in a browser
 	@test -f data/demo/demo.json || { echo "there is no demo yet: run \`make demo\` first"; exit 1; }
 	EDUPULSE_HOME=data/demo $(BIN)/edupulse dashboard
 
-test: setup browser sync lint notebooks  ## everything that must hold, about fourteen minutes on two cores
+test: setup browser sync lint notebooks  ## everything that must hold, about ten and a half minutes on two cores
 	$(BIN)/python -m pytest tests -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder
 
 sync: setup  ## the package is what the notebooks export, and nothing else
