@@ -265,13 +265,15 @@ def test_the_week_waits_for_an_export_that_is_still_being_written(store):
     now, day = datetime(2026, 11, 30, 5, tzinfo=UTC), {"day": "2026-11-30"}
     for kind in ("import", "score", "report", "mail"):
         add(store, Wish(kind, f"{kind} 1", day), now)
+    taken = []
     for _ in range(3):
         job = claim(store, "ann", TERMS, now)
         assert job.kind == "import" and put_off(store, job, "it is being written", now + LOOK_AGAIN, now)
-        mail = claim(store, "ann", TERMS, now)
-        assert mail is None or (mail.kind == "mail" and succeed(store, mail, {"told": ""}, {}, now))
-        assert claim(store, "ann", TERMS, now) is None, "no score, and no paper, of what is about to change"
+        while other := claim(store, "ann", TERMS, now):
+            taken.append(other.kind)
+            assert succeed(store, other, {"told": ""}, {}, now)
         now += LOOK_AGAIN
+    assert taken == ["mail"], "no score, and no paper, of what is about to change; letters of before go"
     assert fail(store, claim(store, "ann", TERMS, now), "never whole", TERMS, now, again=False) == "failed"
     assert claim(store, "ann", TERMS, now).kind == "score", "what was given up holds nobody up"
 
